@@ -1,0 +1,9 @@
+//! The shipped connectors, against real servers and twins.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is an answer")]
+
+mod discord;
+mod example;
+mod folders;
+mod library;
+mod smtp;

@@ -1,0 +1,201 @@
+//! Actions: what a connector can do, each told once in its descriptor.
+
+use std::{future::Future, marker::PhantomData, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tieline_manifest::{Json, JsonErrorKind, JsonLimits};
+
+use crate::{
+    admit::Admitted,
+    error::{Code, Error, Result},
+    limits::MAX_INPUT_BYTES,
+    schema::Check,
+};
+
+/// An action as everybody sees it: catalog, OpenAPI, forms, command line and documentation are views of this.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActionDescriptor {
+    /// Its identifier within the connector.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// What it does outside.
+    pub effect: Effect,
+    /// Whether a repeat has the effect of one call.
+    pub idempotent: bool,
+    /// Whether it needs a connection, or runs with nothing but its input.
+    pub requires_connection: bool,
+    /// JSON Schema of the input. Secret inputs are marked `writeOnly`.
+    pub input: Value,
+    /// JSON Schema of the output.
+    pub output: Value,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+}
+
+/// What an action does outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It only looks.
+    Read,
+    /// It makes or changes something.
+    Write,
+    /// It removes something.
+    Destroy,
+}
+
+/// The work of an action, behind the first gate.
+pub trait Action: Send + Sync + 'static {
+    /// Does it. The input fits the descriptor's schema; secret inputs are in [`Admitted::secret_input`].
+    fn run<'a>(&'a self, admitted: &'a Admitted, input: Json) -> BoxFuture<'a, Result<Json>>;
+}
+
+/// An action in Rust: its input type, from which output type and work follow.
+///
+/// The type's doc comment is the action's description and its fields' are the parameters' descriptions.
+pub trait ActionInput: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
+    /// What the action answers.
+    type Output: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+    /// The connector's identifier.
+    const CONNECTOR: &'static str;
+    /// The action's identifier.
+    const ACTION: &'static str;
+    /// What people call it.
+    const NAME: &'static str;
+    /// What it does outside.
+    const EFFECT: Effect;
+    /// Whether a repeat has the effect of one call.
+    const IDEMPOTENT: bool = false;
+
+    /// Does it, with what the first gate admitted.
+    fn run(self, admitted: &Admitted) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+/// Runs a typed action behind the untyped border.
+struct Typed<I>(PhantomData<fn(I)>);
+
+impl<I: ActionInput> Action for Typed<I> {
+    fn run<'a>(&'a self, admitted: &'a Admitted, input: Json) -> BoxFuture<'a, Result<Json>> {
+        Box::pin(async move {
+            let input: I = input.into_type().map_err(|error| {
+                Error::new(
+                    Code::ConnectorActionInputInvalid,
+                    format!("The input does not fit `{}`: {error}", I::ACTION),
+                )
+            })?;
+            let output = input.run(admitted).await?;
+            Json::from_type(&output).map_err(|error| Error::internal("an output does not serialise", error))
+        })
+    }
+}
+
+/// An input as JSON, within the bounds of inputs.
+pub(crate) fn input_json<I: ActionInput>(input: &I) -> Result<Json> {
+    Json::from_type_with(input, &JsonLimits::input()).map_err(|error| match error.kind {
+        JsonErrorKind::Syntax | JsonErrorKind::DuplicateKey => Error::internal("an input does not serialise", error),
+        _ => input_refused(error.message),
+    })
+}
+
+fn input_refused(why: String) -> Error {
+    Error::new(
+        Code::ConnectorActionInputInvalid,
+        format!("The input cannot be taken: {why}. Send less."),
+    )
+}
+
+/// A connector's action with all that was derived from its declaration.
+pub(crate) struct Entry {
+    pub(crate) descriptor: ActionDescriptor,
+    pub(crate) action: Arc<dyn Action>,
+    /// Top-level inputs that are secret.
+    pub(crate) secret_inputs: Vec<String>,
+    pub(crate) timeout: Duration,
+    input: Check,
+    output: Check,
+}
+
+impl Entry {
+    pub(crate) fn new(
+        descriptor: ActionDescriptor,
+        timeout: Duration,
+        secret_inputs: Vec<String>,
+        action: Arc<dyn Action>,
+    ) -> Self {
+        Self {
+            input: Check::new(descriptor.input.clone()),
+            output: Check::new(descriptor.output.clone()),
+            descriptor,
+            action,
+            secret_inputs,
+            timeout,
+        }
+    }
+
+    /// An action in Rust, described by its input and output types, with this long for a call.
+    pub(crate) fn typed<I: ActionInput>(timeout: Duration) -> Self {
+        let input = schemars::schema_for!(I).to_value();
+        let description = input
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let descriptor = ActionDescriptor {
+            id: I::ACTION.to_owned(),
+            name: I::NAME.to_owned(),
+            description,
+            effect: I::EFFECT,
+            idempotent: I::IDEMPOTENT,
+            requires_connection: true,
+            input,
+            output: schemars::schema_for!(I::Output).to_value(),
+            tags: Vec::new(),
+        };
+        Self::new(descriptor, timeout, Vec::new(), Arc::new(Typed::<I>(PhantomData)))
+    }
+
+    pub(crate) fn check_input(&self, input: &Json) -> Result<()> {
+        let bytes = input.text().len();
+        if bytes > MAX_INPUT_BYTES {
+            return Err(input_refused(format!(
+                "it has {bytes} bytes; {MAX_INPUT_BYTES} are the most"
+            )));
+        }
+        let wrong = self.input.errors(input)?;
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::ConnectorActionInputInvalid,
+            format!(
+                "The input does not fit `{}`: see `fields`, and the action's schema in the catalog.",
+                self.descriptor.id
+            ),
+        )
+        .fields_from(wrong))
+    }
+
+    /// The effect has happened by now, so the error carries the output.
+    pub(crate) fn check_output(&self, output: Json) -> Result<Json> {
+        let wrong = self.output.errors(&output)?;
+        if wrong.is_empty() {
+            return Ok(output);
+        }
+        Err(Error::new(
+            Code::ConnectorActionOutputInvalid,
+            format!(
+                "`{}` took effect, but its answer does not fit the declared output. Do not repeat the call; the answer is in `output`.",
+                self.descriptor.id
+            ),
+        )
+        .fields_from(wrong)
+        .output(output))
+    }
+}

@@ -1,0 +1,104 @@
+//! The audit chain: what every change leaves behind, linked so that a later edit is seen.
+//!
+//! A change without its entry cannot be written: the store's verbs take a [`Trail`] and write it in the change's own
+//! transaction, the chain's head last. The store computes no hash; it calls the trail's [`Link`].
+
+pub mod chain;
+mod denied;
+mod read;
+mod trail;
+
+pub(crate) use denied::Denials;
+pub use trail::{TrailBuilder, Trails};
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    clock::Timestamp,
+    event::Event,
+    id::{AuditId, TenantId},
+};
+
+/// A link of the chain: HMAC-SHA-256.
+pub type Hash = [u8; 32];
+
+/// The hash before a tenant's first entry.
+pub const GENESIS: Hash = [0; 32];
+
+/// Who does something, and for which tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// For whom: the tenant whose chain remembers it.
+    pub tenant: TenantId,
+    /// Who: an API key's identifier, `cli`, `library`, `server`.
+    pub name: String,
+}
+
+impl Actor {
+    /// An actor of this name.
+    pub fn new(tenant: TenantId, name: impl fmt::Display) -> Self {
+        Self {
+            tenant,
+            name: name.to_string(),
+        }
+    }
+
+    /// The server itself, acting for a tenant without being asked.
+    pub fn server(tenant: TenantId) -> Self {
+        Self::new(tenant, "server")
+    }
+}
+
+/// One thing somebody did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its identifier.
+    pub id: AuditId,
+    /// Whose chain it belongs to.
+    pub tenant: TenantId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Who did it: an API key's identifier, `cli`, `library`, `server`.
+    pub actor: String,
+    /// What was done, in dotted form such as `connection.created`.
+    pub action: String,
+    /// The identifier of the row it was done to.
+    pub subject: String,
+    /// More, as JSON text: names of fields, never their values.
+    pub detail: String,
+}
+
+/// What goes with a change into its transaction.
+#[derive(Debug, Clone)]
+pub struct Trail {
+    /// Entries for the chain, in order.
+    pub entries: Vec<AuditEntry>,
+    /// Events for the feed, in order.
+    pub events: Vec<Event>,
+    /// Computes each entry's hash.
+    pub link: Link,
+}
+
+/// `link(previous, seq, entry) -> hash`, with the chain's key inside.
+#[derive(Clone)]
+pub struct Link(Arc<LinkFn>);
+
+type LinkFn = dyn Fn(&Hash, u64, &AuditEntry) -> Hash + Send + Sync;
+
+impl Link {
+    /// A link computed by `f`.
+    pub fn new(f: impl Fn(&Hash, u64, &AuditEntry) -> Hash + Send + Sync + 'static) -> Self {
+        Self(Arc::new(f))
+    }
+
+    /// The hash of an entry at place `seq` after `previous`.
+    pub fn hash(&self, previous: &Hash, seq: u64, entry: &AuditEntry) -> Hash {
+        (self.0)(previous, seq, entry)
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Link(..)")
+    }
+}

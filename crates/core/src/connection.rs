@@ -1,0 +1,280 @@
+//! Connections: a connector connected for a scope, named, with state and health.
+
+mod change;
+mod secrets;
+mod view;
+
+pub use view::{Connection, HealthView, SecretView, Status};
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tieline_manifest::Json;
+
+use crate::{
+    audit::Actor,
+    connectors::Connectors,
+    error::{Code, Error, Result, Retry},
+    event::EventKind,
+    health::TestResult,
+    id::ConnectionId,
+    limits::{MAX_NAME_ATTEMPTS, MAX_UPDATE_ATTEMPTS},
+    name::{DEFAULT_NAME, check_name, slug},
+    page::{self, Page},
+    scope::{Scope, ScopeRule},
+    store::{ConnectionFilter, ConnectionRow},
+};
+
+/// What to connect.
+#[derive(Debug, Clone)]
+pub struct Connect {
+    /// Which connector.
+    pub connector: String,
+    /// For whom inside the tenant.
+    pub scope: Scope,
+    /// Its name; derived from the display name unless given.
+    pub name: Option<String>,
+    /// What people call it; the connector's name unless given.
+    pub display_name: Option<String>,
+    /// Which auth method; the first that knows the fields, unless given.
+    pub auth: Option<String>,
+    /// All fields, secret and not.
+    pub config: Json,
+}
+
+impl Connect {
+    /// A connector for a scope, with everything else left to defaults.
+    pub fn new(connector: impl Into<String>, scope: Scope) -> Self {
+        Self {
+            connector: connector.into(),
+            scope,
+            name: None,
+            display_name: None,
+            auth: None,
+            config: Json::from_value(&json!({})),
+        }
+    }
+}
+
+/// What to change of a connection; what is absent stays.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConnectionPatch {
+    /// What people call it.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// Fields to change. An absent field keeps its value, `null` removes it; a secret keeps its value when it is sent
+    /// back as it was shown.
+    #[serde(default)]
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
+    pub config: Option<Json>,
+    /// Whether calls may use it.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+}
+
+/// Which connections to list.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionQuery {
+    /// For whom inside the tenant.
+    pub scope: Option<Scope>,
+    /// Of which connector.
+    pub connector: Option<String>,
+    /// Switched on or off.
+    pub enabled: Option<bool>,
+    /// Only those after this one.
+    pub after: Option<ConnectionId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// A connection that was just made, and what its first test found out.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedConnection {
+    /// The connection.
+    #[serde(flatten)]
+    pub connection: Connection,
+    /// Its first test.
+    pub test: TestResult,
+}
+
+impl Connectors {
+    /// Connects, or connects anew what has this name already: identifier and history stay, configuration and secrets
+    /// are replaced, and it is switched on.
+    pub async fn connect(&self, by: &Actor, connect: Connect) -> Result<Connection> {
+        let name = connect.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
+        self.check(&connect)?;
+        for _ in 0..MAX_UPDATE_ATTEMPTS {
+            let found = self
+                .inner
+                .store
+                .connection(by.tenant, &connect.scope, &connect.connector, &name)
+                .await?;
+            let done = match found {
+                Some(row) => self.replace(by, row, &connect).await?,
+                None => self.insert(by, &connect, &name).await?,
+            };
+            if let Some(row) = done {
+                return Connection::of(&row);
+            }
+        }
+        Err(conflict())
+    }
+
+    /// Makes a new connection and tests it: it is active only when the test worked, and kept when it did not.
+    ///
+    /// # Errors
+    /// `NAME_TAKEN` when the name was given and is taken; a derived name gets `-2`, `-3` …
+    pub async fn create_connection(&self, by: &Actor, connect: Connect) -> Result<CreatedConnection> {
+        self.check(&connect)?;
+        let row = self.insert_named(by, &connect).await?;
+        // The connection stands from here on: trouble with its test is told as the test's result, not instead of it.
+        let test = self
+            .test_connection(by, row.id)
+            .await
+            .unwrap_or_else(|error| TestResult::failed(&error));
+        let connection = self.connection(by, row.id).await.or_else(|_| Connection::of(&row))?;
+        Ok(CreatedConnection { connection, test })
+    }
+
+    async fn insert_named(&self, by: &Actor, connect: &Connect) -> Result<ConnectionRow> {
+        let derived = connect
+            .display_name
+            .as_deref()
+            .map_or_else(|| DEFAULT_NAME.to_owned(), slug);
+        let base = connect.name.clone().unwrap_or(derived);
+        for attempt in 1..=MAX_NAME_ATTEMPTS {
+            let name = if attempt == 1 {
+                base.clone()
+            } else {
+                format!("{base}-{attempt}")
+            };
+            if let Some(row) = self.insert(by, connect, &name).await? {
+                return Ok(row);
+            }
+            if connect.name.is_some() {
+                break;
+            }
+        }
+        let detail = format!(
+            "There is a connection `{base}` of this connector and scope already: choose another name, or change that one."
+        );
+        Err(Error::new(Code::NameTaken, detail).field("/name", "is taken"))
+    }
+
+    /// One connection.
+    pub async fn connection(&self, by: &Actor, id: ConnectionId) -> Result<Connection> {
+        Connection::of(&self.connection_row(by, id).await?)
+    }
+
+    /// Connections by identifier.
+    pub async fn connections(&self, by: &Actor, query: ConnectionQuery) -> Result<Page<Connection, ConnectionId>> {
+        let limit = page::bounded(query.limit);
+        let filter = ConnectionFilter {
+            tenant: by.tenant,
+            scope: query.scope,
+            connector: query.connector,
+            enabled: query.enabled,
+            after: query.after,
+            limit: limit + 1,
+        };
+        let rows = self.inner.store.connections(filter).await?;
+        let connections = rows.iter().map(Connection::of).collect::<Result<Vec<_>>>()?;
+        Ok(Page::cut(connections, limit, |connection| connection.id))
+    }
+
+    /// Changes a connection. New secrets make it untested.
+    pub async fn update_connection(&self, by: &Actor, id: ConnectionId, patch: ConnectionPatch) -> Result<Connection> {
+        if let Some(name) = &patch.display_name {
+            check_name("/displayName", name)?;
+        }
+        for _ in 0..MAX_UPDATE_ATTEMPTS {
+            let old = self.connection_row(by, id).await?;
+            let change = self.patched(&old, &patch).await?;
+            if change.is_nothing() {
+                return Connection::of(&old);
+            }
+            if let Some(row) = self.write(by, change, old.version).await? {
+                return Connection::of(&row);
+            }
+        }
+        Err(conflict())
+    }
+
+    /// Deletes a connection and its secrets.
+    pub async fn delete_connection(&self, by: &Actor, id: ConnectionId) -> Result<()> {
+        let row = self.connection_row(by, id).await?;
+        let detail = json!({ "connector": row.connector, "name": row.name });
+        let trail = self.trail(
+            by,
+            "connection.deleted",
+            id,
+            detail,
+            &[EventKind::ConnectorDisconnected],
+        )?;
+        let tenant = by.tenant;
+        let deleted = self
+            .to_the_end(async move |connectors| {
+                let deleted = connectors.inner.store.delete_connection(tenant, id, trail).await;
+                connectors.inner.opened.forget(tenant, &id);
+                deleted
+            })
+            .await?;
+        if deleted { Ok(()) } else { Err(Error::not_found()) }
+    }
+
+    /// What can be judged of a wish before anything is looked up.
+    pub(crate) fn check(&self, connect: &Connect) -> Result<()> {
+        self.check_scope(&connect.scope)?;
+        self.registry().get(&connect.connector)?;
+        if let Some(name) = &connect.name {
+            check_name("/name", name)?;
+        }
+        connect
+            .display_name
+            .as_ref()
+            .map_or(Ok(()), |name| check_name("/displayName", name))
+    }
+
+    /// Whether this kind of scope was declared, and has the identity it needs.
+    pub(crate) fn check_scope(&self, scope: &Scope) -> Result<()> {
+        match self.inner.scopes.get(&scope.kind) {
+            None => {
+                let known: Vec<&str> = self.inner.scopes.keys().map(String::as_str).collect();
+                let detail = format!(
+                    "There is no scope `{}`. Declared are: {}.",
+                    scope.kind,
+                    known.join(", ")
+                );
+                Err(Error::new(Code::ConnectorScopeInvalid, detail).field("/scope/kind", "is not declared"))
+            }
+            Some(ScopeRule::Required) if scope.identity.is_empty() => {
+                let detail = format!(
+                    "The scope `{0}` needs an identity, such as the id of the {0} in your program.",
+                    scope.kind
+                );
+                Err(Error::new(Code::ConnectorScopeIdentifierRequired, detail).field("/scope/identity", "is required"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    pub(crate) async fn connection_row(&self, by: &Actor, id: ConnectionId) -> Result<ConnectionRow> {
+        self.inner
+            .store
+            .connection_by_id(by.tenant, id)
+            .await?
+            .ok_or_else(Error::not_found)
+    }
+}
+
+fn conflict() -> Error {
+    Error::new(
+        Code::ConnectionConflict,
+        "Others kept changing this connection at the same moment: try again.",
+    )
+    .retry(Retry::Backoff)
+}

@@ -1,0 +1,163 @@
+//! A connection as it may be shown.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use tieline_manifest::Json;
+
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    id::ConnectionId,
+    scope::Scope,
+    store::{ConnectionRow, HealthState},
+};
+
+/// A connection as everybody may see it: no secret in it, sealed or open.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection {
+    /// Its identifier, kept for life.
+    pub id: ConnectionId,
+    /// Which connector.
+    pub connector: String,
+    /// Its name, unique for scope and connector.
+    pub name: String,
+    /// What people call it.
+    pub display_name: String,
+    /// For whom inside the tenant.
+    pub scope: Scope,
+    /// Which of the connector's auth methods it uses.
+    pub auth: String,
+    /// Whether it can be used, in one word.
+    pub status: Status,
+    /// Whether calls may use it.
+    pub enabled: bool,
+    /// What was last found out about it.
+    pub health: HealthView,
+    /// The fields that are no secret.
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub config: Json,
+    /// The secret fields that are set.
+    pub secrets: BTreeMap<String, SecretView>,
+    /// Rises with every change.
+    pub version: u64,
+    /// Who made it.
+    pub created_by: String,
+    /// When it was made.
+    #[schemars(with = "String")]
+    pub created_at: Timestamp,
+    /// When it last changed.
+    #[schemars(with = "String")]
+    pub updated_at: Timestamp,
+}
+
+/// What may be seen of a secret.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretView {
+    /// Always true: a secret that is not set is not listed.
+    pub set: bool,
+    /// Its last four characters, if it has 16 and more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last4: Option<String>,
+    /// When it was last written.
+    #[schemars(with = "String")]
+    pub updated_at: Timestamp,
+}
+
+/// What was last found out about a connection.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthView {
+    /// The state.
+    pub state: HealthState,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Since when.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+}
+
+/// A connection's state in one word, a function of what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Switched off.
+    Inactive,
+    /// Not tested since its secrets changed.
+    Testing,
+    /// Usable.
+    Active,
+    /// The last test failed.
+    Error,
+    /// Its owner has to sign in again.
+    NeedsReauth,
+}
+
+impl Status {
+    /// The one place that decides it.
+    pub fn of(enabled: bool, health: HealthState) -> Self {
+        match (enabled, health) {
+            (false, _) => Self::Inactive,
+            (true, HealthState::Untested) => Self::Testing,
+            (true, HealthState::Healthy) => Self::Active,
+            (true, HealthState::Failing) => Self::Error,
+            (true, HealthState::NeedsReauth) => Self::NeedsReauth,
+        }
+    }
+}
+
+impl Connection {
+    pub(crate) fn of(row: &ConnectionRow) -> Result<Self> {
+        let config =
+            Json::parse(&row.config).map_err(|error| Error::internal("a stored config does not parse", error))?;
+        let secrets = row.secrets.iter().map(|(name, field)| {
+            (
+                name.clone(),
+                SecretView {
+                    set: true,
+                    last4: field.last4.clone(),
+                    updated_at: field.updated_at,
+                },
+            )
+        });
+        Ok(Self {
+            id: row.id,
+            connector: row.connector.clone(),
+            name: row.name.clone(),
+            display_name: row.display_name.clone(),
+            scope: row.scope.clone(),
+            auth: row.auth.clone(),
+            status: Status::of(row.enabled, row.health.state),
+            enabled: row.enabled,
+            health: HealthView {
+                state: row.health.state,
+                reason: row.health.reason.clone(),
+                since: row.health.since,
+            },
+            config,
+            secrets: secrets.collect(),
+            version: row.version,
+            created_by: row.created_by.clone(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_is_one_word_for_every_state() {
+        assert_eq!(Status::of(false, HealthState::Healthy), Status::Inactive);
+        assert_eq!(Status::of(true, HealthState::Untested), Status::Testing);
+        assert_eq!(Status::of(true, HealthState::Healthy), Status::Active);
+        assert_eq!(Status::of(true, HealthState::Failing), Status::Error);
+        assert_eq!(Status::of(true, HealthState::NeedsReauth), Status::NeedsReauth);
+    }
+}

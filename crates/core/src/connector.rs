@@ -1,0 +1,312 @@
+//! Connectors: what can be done, and how one signs in for it.
+
+mod descriptor;
+
+pub use descriptor::{AuthDescriptor, Capability, ConnectorDescriptor, FieldDescriptor, SetupStep};
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tieline_manifest::{Auth, GivenSecret, Json, Manifest, Tree, Use};
+
+use crate::{
+    action::{ActionDescriptor, ActionInput, Effect, Entry},
+    admit::Admitted,
+    endpoint::EndpointAction,
+    error::{Code, Error, FieldError, Result},
+    limits::MAX_SECRET_BYTES,
+    secret::Secret,
+};
+
+/// A connector.
+pub struct Connector {
+    manifest: Arc<Manifest>,
+    descriptor: ConnectorDescriptor,
+    actions: BTreeMap<String, Entry>,
+    tester: Option<Tester>,
+}
+
+/// The test of a connection, in Rust.
+pub type Tester = for<'a> fn(&'a Admitted) -> BoxFuture<'a, Result<TestReport>>;
+
+/// What a test that worked found out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TestReport {
+    /// The account's label at the service, fit to show.
+    pub label: Option<String>,
+}
+
+/// The fields of a connection, checked and parted.
+pub(crate) struct Accepted {
+    /// The auth method.
+    pub(crate) auth: String,
+    /// The fields that are no secret.
+    pub(crate) public: Tree,
+    /// Those that are.
+    pub(crate) secrets: BTreeMap<String, Secret>,
+}
+
+impl Connector {
+    /// A connector declared by a manifest, in YAML or JSON, as a tenant would write one.
+    ///
+    /// # Errors
+    /// `MANIFEST_INVALID` with every wrong place.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::from_manifest(parse_manifest(text, Use::Tenant)?).build()
+    }
+
+    /// A connector of our own, which must say more about itself.
+    ///
+    /// # Errors
+    /// `MANIFEST_INVALID` with every wrong place.
+    pub fn shipped(text: &str) -> Result<ConnectorBuilder> {
+        Ok(Self::from_manifest(parse_manifest(text, Use::Shipped)?))
+    }
+
+    /// A connector from a manifest, to which actions in Rust can be added.
+    pub fn from_manifest(manifest: Manifest) -> ConnectorBuilder {
+        ConnectorBuilder {
+            manifest: Arc::new(manifest),
+            actions: Vec::new(),
+            tester: None,
+        }
+    }
+
+    /// Its identifier.
+    pub fn id(&self) -> &str {
+        &self.descriptor.id
+    }
+
+    /// Everything that may be told of it.
+    pub fn descriptor(&self) -> &ConnectorDescriptor {
+        &self.descriptor
+    }
+
+    /// The manifest behind it.
+    pub fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+
+    pub(crate) fn tester(&self) -> Option<Tester> {
+        self.tester
+    }
+
+    pub(crate) fn action(&self, id: &str) -> Result<&Entry> {
+        self.actions.get(id).ok_or_else(|| {
+            let known: Vec<&str> = self.actions.keys().map(String::as_str).collect();
+            let detail = format!("`{}` has no action `{id}`. It has: {}.", self.id(), known.join(", "));
+            Error::new(Code::ConnectorActionNotFound, detail)
+        })
+    }
+
+    /// The auth method with this identifier.
+    pub(crate) fn auth(&self, id: &str) -> Option<&Auth> {
+        self.manifest.auth.iter().find(|auth| auth.id == id)
+    }
+
+    /// Whether a field decides where secrets are sent.
+    pub(crate) fn is_target(&self, auth: &str, name: &str) -> bool {
+        let field = self.auth(auth).and_then(|auth| auth.field(name));
+        field.is_some_and(|field| field.target)
+    }
+
+    /// The hosts that a connection's credentials may be sent to.
+    pub(crate) fn hosts(&self, config: &Tree) -> Arc<[String]> {
+        self.manifest.hosts(config).iter().map(ToString::to_string).collect()
+    }
+
+    /// The name of a field that may have been given by one of its aliases.
+    pub(crate) fn field_name(&self, auth: &str, given: &str) -> String {
+        let field = self.auth(auth).and_then(|auth| auth.field(given));
+        field.map_or_else(|| given.to_owned(), |field| field.name.clone())
+    }
+
+    /// Checks a connection's fields and parts the secret ones from the rest.
+    pub(crate) fn accept(&self, auth: Option<&str>, config: &Json) -> Result<Accepted> {
+        self.accept_beside(auth, config, &BTreeSet::new())
+    }
+
+    /// The same beside secrets that are kept as they were.
+    pub(crate) fn accept_beside(&self, auth: Option<&str>, config: &Json, kept: &BTreeSet<String>) -> Result<Accepted> {
+        let auth = self.method_for(auth, config)?;
+        let accepted = auth.accept_beside(config, kept).map_err(|problems| {
+            let detail = format!(
+                "The configuration does not fit `{}` ({}): see `fields`.",
+                self.id(),
+                auth.id
+            );
+            Error::new(Code::ConnectorConfigInvalid, detail).fields_from(problems.into_iter().map(|problem| {
+                FieldError {
+                    pointer: format!("/config{}", problem.pointer),
+                    message: problem.message,
+                }
+            }))
+        })?;
+        for given in &accepted.secrets {
+            let bytes = config.get(&given.key).and_then(Tree::as_str).map_or(0, str::len);
+            if bytes > MAX_SECRET_BYTES {
+                let detail = format!("A secret has {bytes} bytes; {MAX_SECRET_BYTES} are the most.");
+                let pointer = format!("/config/{}", given.key);
+                return Err(Error::new(Code::ConnectorConfigInvalid, detail).field(pointer, "is too large"));
+            }
+        }
+        let text = |given: &GivenSecret| {
+            config
+                .get(&given.key)
+                .and_then(Tree::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let secrets = accepted
+            .secrets
+            .iter()
+            .map(|given| (given.name.clone(), Secret::new(text(given))));
+        Ok(Accepted {
+            auth: auth.id.clone(),
+            public: accepted.public,
+            secrets: secrets.collect(),
+        })
+    }
+
+    /// The method that was named, else the first whose fields know every given one, else the first.
+    fn method_for(&self, named: Option<&str>, config: &Json) -> Result<&Auth> {
+        let methods = &self.manifest.auth;
+        if let Some(id) = named {
+            return self.auth(id).ok_or_else(|| {
+                let known: Vec<&str> = methods.iter().map(|auth| auth.id.as_str()).collect();
+                let detail = format!(
+                    "`{}` has no auth method `{id}`. It has: {}.",
+                    self.id(),
+                    known.join(", ")
+                );
+                Error::new(Code::ConnectorConfigInvalid, detail).field("/auth", "is not a method of this connector")
+            });
+        }
+        let given: Vec<&str> = match config.tree() {
+            Tree::Object(fields) => fields.iter().map(|(name, _)| name.as_str()).collect(),
+            _ => Vec::new(),
+        };
+        let knows_all = |auth: &&Auth| given.iter().all(|name| auth.field(name).is_some());
+        methods.iter().find(knows_all).or(methods.first()).ok_or_else(|| {
+            Error::new(
+                Code::ConnectorConfigInvalid,
+                format!("`{}` declares no way to connect it.", self.id()),
+            )
+        })
+    }
+}
+
+/// Puts a connector together from a manifest and actions in Rust.
+pub struct ConnectorBuilder {
+    manifest: Arc<Manifest>,
+    /// The connector each action was written for, and the action.
+    actions: Vec<(&'static str, Entry)>,
+    tester: Option<Tester>,
+}
+
+impl ConnectorBuilder {
+    /// Adds an action in Rust.
+    #[must_use]
+    pub fn action<I: ActionInput>(mut self) -> Self {
+        let timeout = Duration::from_millis(self.manifest.timeout_ms);
+        self.actions.push((I::CONNECTOR, Entry::typed::<I>(timeout)));
+        self
+    }
+
+    /// Sets the test of a connection.
+    #[must_use]
+    pub fn test(mut self, tester: Tester) -> Self {
+        self.tester = Some(tester);
+        self
+    }
+
+    /// The connector.
+    ///
+    /// # Errors
+    /// `MANIFEST_INVALID` when the manifest has no id, or an action in Rust has the id of an endpoint.
+    pub fn build(self) -> Result<Connector> {
+        let Self {
+            manifest,
+            actions: coded,
+            tester,
+        } = self;
+        let id = manifest.id.clone().ok_or_else(|| {
+            let detail = format!(
+                "The manifest of \"{}\" has no `id`: give it one, such as `acme-chat`.",
+                manifest.name
+            );
+            Error::new(Code::ManifestInvalid, detail).field("id", "is required")
+        })?;
+        if let Some((other, entry)) = coded.iter().find(|(connector, _)| *connector != id) {
+            let detail = format!(
+                "`{id}` is given the action `{}`, which was written for `{other}`.",
+                entry.descriptor.id
+            );
+            return Err(Error::new(Code::ManifestInvalid, detail));
+        }
+        let coded = coded.into_iter().map(|(_, entry)| entry);
+        let declared = (0..manifest.endpoints.len()).map(|index| entry(&manifest, index));
+        let mut actions = BTreeMap::new();
+        let mut descriptors = Vec::new();
+        for entry in declared.chain(coded) {
+            descriptors.push(entry.descriptor.clone());
+            if let Some(twin) = actions.insert(entry.descriptor.id.clone(), entry) {
+                let detail = format!("`{id}` declares the action `{}` twice.", twin.descriptor.id);
+                return Err(Error::new(Code::ManifestInvalid, detail));
+            }
+        }
+        let descriptor = ConnectorDescriptor::of(&id, &manifest, descriptors);
+        Ok(Connector {
+            manifest,
+            descriptor,
+            actions,
+            tester,
+        })
+    }
+}
+
+fn entry(manifest: &Arc<Manifest>, index: usize) -> Entry {
+    let endpoint = &manifest.endpoints[index];
+    let descriptor = ActionDescriptor {
+        id: endpoint.id.clone(),
+        name: endpoint.name.clone(),
+        description: endpoint.description.clone().unwrap_or_default(),
+        effect: match endpoint.effect {
+            tieline_manifest::Effect::Read => Effect::Read,
+            tieline_manifest::Effect::Write => Effect::Write,
+            tieline_manifest::Effect::Destroy => Effect::Destroy,
+        },
+        idempotent: endpoint.idempotent,
+        requires_connection: endpoint.needs_auth,
+        input: endpoint.input_schema(),
+        output: endpoint.output_schema(),
+        tags: endpoint.tags.clone(),
+    };
+    let timeout = Duration::from_millis(endpoint.timeout_ms.unwrap_or(manifest.timeout_ms));
+    let secret_inputs = endpoint.secret_inputs().map(str::to_owned).collect();
+    Entry::new(
+        descriptor,
+        timeout,
+        secret_inputs,
+        Arc::new(EndpointAction {
+            manifest: manifest.clone(),
+            index,
+        }),
+    )
+}
+
+fn parse_manifest(text: &str, use_: Use) -> Result<Manifest> {
+    Manifest::parse(text, use_).map_err(|lints| {
+        let first = lints.first().map(ToString::to_string).unwrap_or_default();
+        let detail = format!("Mistakes in the manifest: {}. The first: {first}", lints.len());
+        let fields = lints.into_iter().map(|lint| FieldError {
+            pointer: lint.path.clone(),
+            message: lint.to_string(),
+        });
+        Error::new(Code::ManifestInvalid, detail).fields_from(fields)
+    })
+}

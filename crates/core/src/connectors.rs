@@ -1,0 +1,129 @@
+//! What a program holds: the connectors, connections and calls of one deployment or one embedding program.
+
+mod builder;
+mod follow;
+mod scoped;
+
+pub use self::{
+    builder::ConnectorsBuilder,
+    scoped::{ActionCall, Scoped},
+};
+
+use std::{collections::BTreeMap, fmt::Display, sync::Arc};
+
+use arc_swap::ArcSwap;
+use rustls::ClientConfig;
+use serde_json::Value;
+
+use crate::{
+    admit::Turns,
+    api_key::ApiKeys,
+    audit::{Actor, Denials, Trail, Trails},
+    cache::Cache,
+    clock::{Clock, Random},
+    egress::Egress,
+    error::{Error, Result},
+    event::EventKind,
+    http::{LoopMark, Outbound},
+    id::{ConnectionId, TenantId},
+    opened::{Name, Opened},
+    registry::Registry,
+    scope::{Scope, ScopeRule},
+    store::Store,
+    vault::Vault,
+};
+
+/// Everything a program does with connectors. Clones share one state.
+#[derive(Clone)]
+pub struct Connectors {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) trails: Trails,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) egress: Arc<Egress>,
+    pub(crate) mark: LoopMark,
+    pub(crate) outbound: Arc<dyn Outbound>,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) registry: ArcSwap<Registry>,
+    pub(crate) scopes: BTreeMap<String, ScopeRule>,
+    pub(crate) opened: Cache<ConnectionId, Opened>,
+    pub(crate) names: Cache<Name, ConnectionId>,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) turns: Turns,
+    pub(crate) denials: Denials,
+    pub(crate) library_tenant: TenantId,
+}
+
+impl Connectors {
+    /// Begins to put one together.
+    pub fn builder() -> ConnectorsBuilder {
+        ConnectorsBuilder::default()
+    }
+
+    /// The connectors known now. The answer does not change while it is held.
+    pub fn registry(&self) -> Arc<Registry> {
+        self.inner.registry.load_full()
+    }
+
+    /// The store behind it all.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// The clock behind it all.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// The mark on every HTTP request sent from here: a front door refuses requests that carry it.
+    pub fn loop_mark(&self) -> &LoopMark {
+        &self.inner.mark
+    }
+
+    /// Operations for one scope, as an embedding program uses them.
+    ///
+    /// # Errors
+    /// `CONNECTOR_SCOPE_INVALID` for a kind that was not declared; `CONNECTOR_SCOPE_IDENTIFIER_REQUIRED` for an empty
+    /// identity where the kind requires one.
+    pub fn scope(&self, kind: &str, identity: &str) -> Result<Scoped> {
+        let scope = Scope::new(kind, identity)?;
+        self.check_scope(&scope)?;
+        Ok(Scoped {
+            connectors: self.clone(),
+            actor: Actor::new(self.inner.library_tenant, "library"),
+            scope,
+        })
+    }
+
+    /// Runs a change to its end even if its caller is gone before: a verb that was begun commits all the same, and the
+    /// caches have to hear of it.
+    pub(crate) async fn to_the_end<T, F>(&self, change: impl FnOnce(Self) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let ended = tokio::spawn(change(self.clone())).await;
+        ended.unwrap_or_else(|error| Err(Error::internal("a change did not come to its end", error)))
+    }
+
+    /// What goes with a change: one audit entry, and events of the same subject.
+    pub(crate) fn trail(
+        &self,
+        by: &Actor,
+        action: &str,
+        subject: impl Display + Copy,
+        detail: Value,
+        events: &[EventKind],
+    ) -> Result<Trail> {
+        let trail = self.inner.trails.by(by).did(action, subject).detail(detail);
+        events
+            .iter()
+            .fold(trail, |trail, kind| trail.event(*kind, subject))
+            .finish()
+    }
+}

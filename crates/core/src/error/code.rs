@@ -1,0 +1,156 @@
+//! Every error code, once. Each has a page in `docs/errors/`.
+
+/// Declares the codes with the text that goes over the wire.
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $wire:literal,)+) => {
+        /// A stable error code. The wire form never changes its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &'static [Code] = &[$(Code::$name,)+];
+
+            /// The wire form, in `SCREAMING_SNAKE_CASE`.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Code::$name => $wire,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    // The caller's request.
+    /// The path is none of ours.
+    RouteNotFound = "ROUTE_NOT_FOUND",
+    /// The path is ours, the method is not.
+    MethodNotAllowed = "METHOD_NOT_ALLOWED",
+    /// No row with this id, or none that this caller may know of.
+    NotFound = "NOT_FOUND",
+    /// The body is not JSON, or holds a key twice.
+    JsonInvalid = "JSON_INVALID",
+    /// The JSON is nested deeper, or has more nodes or longer keys, than we accept.
+    JsonTooComplex = "JSON_TOO_COMPLEX",
+    /// The body is larger than we accept.
+    BodyTooLarge = "BODY_TOO_LARGE",
+    /// The body's content type is not `application/json`.
+    MediaTypeUnsupported = "MEDIA_TYPE_UNSUPPORTED",
+    /// The body did not arrive in time, or came too slowly.
+    RequestTimeout = "REQUEST_TIMEOUT",
+    /// The body, query or path does not have the declared shape.
+    RequestInvalid = "REQUEST_INVALID",
+    /// No API key, or one that is unknown, revoked or expired.
+    Unauthenticated = "UNAUTHENTICATED",
+    /// The key is valid but lacks a permission.
+    PermissionDenied = "PERMISSION_DENIED",
+    /// We are over capacity for the moment.
+    Overloaded = "OVERLOADED",
+    /// Something that only we can mend.
+    Internal = "INTERNAL",
+
+    // Connectors and actions.
+    /// No connector with this id.
+    ConnectorNotFound = "CONNECTOR_NOT_FOUND",
+    /// The connector has no action with this id.
+    ConnectorActionNotFound = "CONNECTOR_ACTION_NOT_FOUND",
+    /// The input does not fit the action's schema.
+    ConnectorActionInputInvalid = "CONNECTOR_ACTION_INPUT_INVALID",
+    /// The effect happened, but the answer does not fit the declared output.
+    ConnectorActionOutputInvalid = "CONNECTOR_ACTION_OUTPUT_INVALID",
+    /// The upstream understood the call and refused it.
+    ConnectorActionFailed = "CONNECTOR_ACTION_FAILED",
+    /// Nothing is connected for this scope and connector.
+    ConnectorNotConnected = "CONNECTOR_NOT_CONNECTED",
+    /// The connection's configuration does not fit the connector.
+    ConnectorConfigInvalid = "CONNECTOR_CONFIG_INVALID",
+    /// The action needs a connection and none was named.
+    ConnectorDefaultConfigRequired = "CONNECTOR_DEFAULT_CONFIG_REQUIRED",
+    /// No scope of this kind.
+    ConnectorScopeInvalid = "CONNECTOR_SCOPE_INVALID",
+    /// The scope needs an identity.
+    ConnectorScopeIdentifierRequired = "CONNECTOR_SCOPE_IDENTIFIER_REQUIRED",
+    /// A manifest does not follow the language.
+    ManifestInvalid = "MANIFEST_INVALID",
+    /// Two connectors have one id.
+    ConnectorIdTaken = "CONNECTOR_ID_TAKEN",
+
+    // Connections.
+    /// The connection exists but is switched off.
+    ConnectionDisabled = "CONNECTION_DISABLED",
+    /// The name is taken where it must be unique.
+    NameTaken = "NAME_TAKEN",
+    /// Someone else changed the row first.
+    ConnectionConflict = "CONNECTION_CONFLICT",
+
+    // The upstream and the way there.
+    /// The address is not one we connect to.
+    EgressForbidden = "EGRESS_FORBIDDEN",
+    /// The host is not among those the connector declares.
+    HostNotAllowed = "HOST_NOT_ALLOWED",
+    /// The upstream cannot be reached.
+    UpstreamUnreachable = "UPSTREAM_UNREACHABLE",
+    /// The upstream did not answer in time.
+    UpstreamTimeout = "UPSTREAM_TIMEOUT",
+    /// The upstream refused the credentials.
+    UpstreamUnauthorized = "UPSTREAM_UNAUTHORIZED",
+    /// The upstream asked us to slow down.
+    UpstreamRateLimited = "UPSTREAM_RATE_LIMITED",
+    /// The upstream failed on its own side.
+    UpstreamUnavailable = "UPSTREAM_UNAVAILABLE",
+    /// The answer ended early.
+    UpstreamAnswerTruncated = "UPSTREAM_ANSWER_TRUNCATED",
+    /// The answer is larger than we read.
+    UpstreamAnswerTooLarge = "UPSTREAM_ANSWER_TOO_LARGE",
+    /// The answer is not what the connector declares (not JSON, for one).
+    UpstreamAnswerInvalid = "UPSTREAM_ANSWER_INVALID",
+
+    // Mail.
+    /// An attachment named a path on the server.
+    AttachmentPathNotSupported = "ATTACHMENT_PATH_NOT_SUPPORTED",
+    /// The mail server does not offer the TLS that the connection requires.
+    SmtpTlsRequired = "SMTP_TLS_REQUIRED",
+    /// The message was sent whole but its acceptance is unknown: a repeat may send it twice.
+    SmtpOutcomeUnknown = "SMTP_OUTCOME_UNKNOWN",
+
+    // Keys and storage.
+    /// There is no master key, or none beside existing data.
+    MasterKeyMissing = "MASTER_KEY_MISSING",
+    /// The master key is too short, not base64url, or a placeholder.
+    MasterKeyInvalid = "MASTER_KEY_INVALID",
+    /// The master key is not the one this data was sealed with.
+    MasterKeyMismatch = "MASTER_KEY_MISMATCH",
+    /// Sealing a secret failed.
+    ConnectorEncryptFailed = "CONNECTOR_ENCRYPT_FAILED",
+    /// A sealed value does not open: it was moved, altered, or sealed with another key.
+    ConnectorDecryptFailed = "CONNECTOR_DECRYPT_FAILED",
+    /// No key was given to the builder.
+    ConnectorEncryptionSecretRequired = "CONNECTOR_ENCRYPTION_SECRET_REQUIRED",
+    /// No store was given to the builder.
+    ConnectorDatabaseRequired = "CONNECTOR_DATABASE_REQUIRED",
+    /// The store failed.
+    ConnectorDatabaseFailed = "CONNECTOR_DATABASE_FAILED",
+    /// Another process holds the data folder.
+    DataFolderLocked = "DATA_FOLDER_LOCKED",
+    /// The data was written by a newer version.
+    DataFromNewerVersion = "DATA_FROM_NEWER_VERSION",
+    /// A setting is unknown, malformed or contradicts another.
+    ConfigInvalid = "CONFIG_INVALID",
+    /// The command line cannot reach the running server.
+    ServerUnreachable = "SERVER_UNREACHABLE",
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl serde::Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

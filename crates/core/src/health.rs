@@ -1,0 +1,182 @@
+//! Finding out whether a connection works.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use tieline_manifest::Tree;
+use tokio::time::Instant;
+
+use crate::{
+    admit::{Admitted, Ask, Purpose, in_time},
+    audit::Actor,
+    call::Via,
+    connection::Connect,
+    connector::TestReport,
+    connectors::Connectors,
+    endpoint::{attempt, render},
+    error::{Code, Error, Result},
+    id::ConnectionId,
+    limits::CONNECTION_TEST_TIMEOUT,
+    store::HealthState,
+};
+
+/// What a test found out.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TestResult {
+    /// Whether the connection works.
+    pub success: bool,
+    /// What was found out, in a sentence.
+    pub message: String,
+    /// The account's label at the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The code of what went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub error_code: Option<Code>,
+    /// How long it took, in milliseconds.
+    pub latency_ms: u64,
+}
+
+impl TestResult {
+    /// What went wrong, as a result.
+    pub(crate) fn failed(error: &Error) -> Self {
+        Self {
+            success: false,
+            message: error.detail().to_owned(),
+            label: None,
+            error_code: Some(error.code()),
+            latency_ms: 0,
+        }
+    }
+}
+
+impl Connectors {
+    /// Tests a connection and writes down its health. A failed test is an answer, not an error.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`; trouble of our own, after which the health is as it was.
+    pub async fn test_connection(&self, by: &Actor, id: ConnectionId) -> Result<TestResult> {
+        let admitted = self.admit_test(by, None, &Via::Connection(id)).await?;
+        let result = found_out(&admitted).await?;
+        let state = if result.success {
+            HealthState::Healthy
+        } else {
+            HealthState::Failing
+        };
+        let reason = (!result.success).then_some(result.message.as_str());
+        let tested = admitted.opened.as_ref().map_or(0, |opened| opened.secret_version);
+        self.save_health(by, id, tested, state, reason).await?;
+        Ok(result)
+    }
+
+    /// Tests fields without keeping them.
+    ///
+    /// # Errors
+    /// Those of what is wished for, as if it were kept: `CONNECTOR_NOT_FOUND`, `CONNECTOR_SCOPE_INVALID`,
+    /// `CONNECTOR_CONFIG_INVALID` and so on.
+    pub async fn test_unsaved(&self, by: &Actor, connect: &Connect) -> Result<TestResult> {
+        self.check(connect)?;
+        let via = Via::Inline {
+            auth: connect.auth.clone(),
+            config: connect.config.clone(),
+        };
+        let admitted = self.admit_test(by, Some(&connect.connector), &via).await?;
+        found_out(&admitted).await
+    }
+
+    async fn admit_test(&self, by: &Actor, connector: Option<&str>, via: &Via) -> Result<Admitted> {
+        let purpose = Purpose::Test(CONNECTION_TEST_TIMEOUT);
+        self.admit(
+            by,
+            Ask {
+                connector,
+                via,
+                purpose,
+            },
+        )
+        .await
+    }
+}
+
+async fn found_out(admitted: &Admitted) -> Result<TestResult> {
+    let started = Instant::now();
+    let report = in_time(admitted.deadline, test(admitted)).await;
+    let report = report
+        .map(|report| report.scrubbed(admitted))
+        .map_err(|error| admitted.scrub_error(error));
+    admitted.ended(&report);
+    let latency_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let name = &admitted.connector.descriptor().name;
+    match report {
+        Ok(Report::Nothing) => Ok(TestResult {
+            success: true,
+            message: format!("{name} declares no test for this way of signing in, so nothing was tried."),
+            label: None,
+            error_code: None,
+            latency_ms,
+        }),
+        Ok(Report::Works(TestReport { label })) => Ok(TestResult {
+            success: true,
+            message: match &label {
+                Some(label) => format!("Successfully connected to {name}: {label}"),
+                None => format!("Successfully connected to {name}"),
+            },
+            label,
+            error_code: None,
+            latency_ms,
+        }),
+        Err(error) if is_ours(error.code()) => Err(error),
+        Err(error) => Ok(TestResult {
+            latency_ms,
+            ..TestResult::failed(&error)
+        }),
+    }
+}
+
+/// What a test that did not fail has to say.
+enum Report {
+    Works(TestReport),
+    /// There is nothing to try.
+    Nothing,
+}
+
+impl Report {
+    /// The label is whatever the service says it is: a secret that it echoes, or a book.
+    fn scrubbed(self, admitted: &Admitted) -> Self {
+        match self {
+            Self::Nothing => Self::Nothing,
+            Self::Works(TestReport { label }) => Self::Works(TestReport {
+                label: label.map(|label| admitted.scrub_label(&label)),
+            }),
+        }
+    }
+}
+
+/// Trouble of our own says nothing about the connection.
+fn is_ours(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Internal | Code::Overloaded | Code::ConnectorDatabaseFailed | Code::ConnectorDecryptFailed
+    )
+}
+
+async fn test(admitted: &Admitted) -> Result<Report> {
+    if let Some(tester) = admitted.connector.tester() {
+        return tester(admitted).await.map(Report::Works);
+    }
+    let manifest = admitted.connector.manifest();
+    let auth = admitted.auth();
+    if !manifest.has_test(auth) {
+        return Ok(Report::Nothing);
+    }
+    let request = render(admitted, &Tree::Null, |values| {
+        manifest.render_test(values).unwrap_or_else(|| Err(Vec::new()))
+    })?;
+    let label = attempt(admitted, &request, true, |head, body| {
+        manifest.read_test(auth, head, body)
+    })
+    .await;
+    let label = label.map_err(|failed| failed.error)?;
+    Ok(Report::Works(TestReport { label }))
+}

@@ -1,0 +1,147 @@
+//! A connection made ready for calls: its fields, and its secrets opened.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use tieline_manifest::{Json, request::SecretRef};
+
+use crate::{
+    audit::Actor,
+    connector::{Accepted, Connector},
+    connectors::Connectors,
+    error::{Code, Error, Result},
+    http::redact::Redactor,
+    id::ConnectionId,
+    scope::Scope,
+    secret::Secret,
+    store::ConnectionRow,
+};
+
+/// What a connection is unique by, inside its tenant. It never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Name {
+    pub(crate) scope: Scope,
+    pub(crate) connector: String,
+    pub(crate) name: String,
+}
+
+/// Fields and secrets, opened. Held by calls and by a bounded cache; secrets are wiped when the last holder lets go.
+pub(crate) struct Opened {
+    /// Which connection, unless the fields came with the call.
+    pub(crate) id: Option<ConnectionId>,
+    pub(crate) connector: String,
+    pub(crate) auth: String,
+    pub(crate) enabled: bool,
+    /// Which version of the secrets this is.
+    pub(crate) secret_version: u32,
+    pub(crate) config: Json,
+    /// Where the secrets may be sent.
+    pub(crate) hosts: Arc<[String]>,
+    /// Scrubs the secrets from whatever a call produces.
+    pub(crate) redactor: Redactor,
+    pub(crate) secrets: BTreeMap<String, Secret>,
+    /// The secrets by name, as rendering asks for them.
+    pub(crate) present: BTreeSet<SecretRef>,
+}
+
+impl Opened {
+    /// Fields that came with the call.
+    pub(crate) fn inline(connector: &Connector, accepted: Accepted) -> Arc<Self> {
+        let config = Json::from_tree(accepted.public);
+        Arc::new(Self {
+            id: None,
+            connector: connector.id().to_owned(),
+            auth: accepted.auth,
+            enabled: true,
+            secret_version: 0,
+            hosts: connector.hosts(config.tree()),
+            config,
+            redactor: redactor(&accepted.secrets),
+            present: present(&accepted.secrets),
+            secrets: accepted.secrets,
+        })
+    }
+}
+
+fn redactor(secrets: &BTreeMap<String, Secret>) -> Redactor {
+    Redactor::new(secrets.values().map(|secret| secret.reveal().as_str()))
+}
+
+fn present(secrets: &BTreeMap<String, Secret>) -> BTreeSet<SecretRef> {
+    secrets.keys().cloned().map(SecretRef::Config).collect()
+}
+
+impl Connectors {
+    /// A connection by identifier, from the cache when it is warm.
+    pub(crate) async fn opened(&self, by: &Actor, id: ConnectionId) -> Result<Arc<Opened>> {
+        if let Some(opened) = self.inner.opened.get(by.tenant, &id) {
+            return Ok(opened);
+        }
+        let ticket = self.inner.opened.ticket(by.tenant, &id);
+        let row = self.connection_row(by, id).await?;
+        let opened = self.open(&row).await?;
+        self.inner.opened.insert(ticket, opened.clone());
+        Ok(opened)
+    }
+
+    /// A connection by identifier, as it is stored now: what a test finds out is said of these secrets and no others.
+    pub(crate) async fn opened_afresh(&self, by: &Actor, id: ConnectionId) -> Result<Arc<Opened>> {
+        self.open(&self.connection_row(by, id).await?).await
+    }
+
+    /// A connection by its name, from the caches when they are warm.
+    pub(crate) async fn opened_by_name(&self, by: &Actor, name: Name) -> Result<Arc<Opened>> {
+        if let Some(id) = self.inner.names.get(by.tenant, &name) {
+            match self.opened(by, *id).await {
+                // The name may have a new bearer since.
+                Err(error) if error.code() == Code::NotFound => self.inner.names.forget(by.tenant, &name),
+                opened => return opened,
+            }
+        }
+        let ticket = self.inner.names.ticket(by.tenant, &name);
+        let (scope, connector) = (&name.scope, &name.connector);
+        let row = self
+            .inner
+            .store
+            .connection(by.tenant, scope, connector, &name.name)
+            .await?;
+        let row = row.ok_or_else(|| {
+            let detail = format!("`{connector}` is not connected for this scope: connect it first.");
+            Error::new(Code::ConnectorNotConnected, detail)
+        })?;
+        self.inner.names.insert(ticket, Arc::new(row.id));
+        self.opened(by, row.id).await
+    }
+
+    /// Whether the tenant has this connection. Opens nothing; a warm answer runs no statement.
+    ///
+    /// # Errors
+    /// `NOT_FOUND`.
+    pub async fn has_connection(&self, by: &Actor, id: ConnectionId) -> Result<()> {
+        match self.inner.opened.get(by.tenant, &id) {
+            Some(_) => Ok(()),
+            None => self.connection_row(by, id).await.map(drop),
+        }
+    }
+
+    async fn open(&self, row: &ConnectionRow) -> Result<Arc<Opened>> {
+        let connector = self.registry().get(&row.connector)?;
+        let secrets = self.open_secrets(row).await?;
+        let config =
+            Json::parse(&row.config).map_err(|error| Error::internal("a stored config does not parse", error))?;
+        Ok(Arc::new(Opened {
+            id: Some(row.id),
+            connector: row.connector.clone(),
+            auth: row.auth.clone(),
+            enabled: row.enabled,
+            secret_version: row.secret_version,
+            hosts: connector.hosts(config.tree()),
+            config,
+            redactor: redactor(&secrets),
+            present: present(&secrets),
+            secrets,
+        }))
+    }
+}

@@ -1,0 +1,60 @@
+//! API keys, and the door that finds one by its hash before any tenant is known.
+
+use super::StoreFuture;
+use crate::{
+    audit::Trail,
+    clock::Timestamp,
+    id::{ApiKeyId, TenantId},
+};
+
+/// An API key as stored: never the key itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKeyRow {
+    /// Its identifier.
+    pub id: ApiKeyId,
+    /// Whose key it is.
+    pub tenant: TenantId,
+    /// What people call it.
+    pub name: String,
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+    /// The first characters, to recognise it by.
+    pub prefix: String,
+    /// The permission map as JSON text; what its names mean is not the store's business.
+    pub permissions: String,
+    /// Who made it.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
+    /// Since when it is revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What the door says of a hash: ids only, no payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Door {
+    /// Whose key it is.
+    pub tenant: TenantId,
+    /// Which key it is.
+    pub key: ApiKeyId,
+}
+
+/// Keeps API keys.
+pub trait ApiKeyStore: Send + Sync + 'static {
+    /// Makes a key and its door.
+    fn create_api_key(&self, key: ApiKeyRow, trail: Trail) -> StoreFuture<'_, ()>;
+
+    /// Whose key has this hash. The one read across tenants besides the feed.
+    fn open_door(&self, hash: [u8; 32]) -> StoreFuture<'_, Option<Door>>;
+
+    /// One key of a tenant.
+    fn api_key(&self, tenant: TenantId, id: ApiKeyId) -> StoreFuture<'_, Option<ApiKeyRow>>;
+
+    /// A tenant's keys by identifier, those after `after`.
+    fn api_keys(&self, tenant: TenantId, after: Option<ApiKeyId>, limit: usize) -> StoreFuture<'_, Vec<ApiKeyRow>>;
+
+    /// Revokes a key from `at` on. `false` when there is none, or when it was revoked before.
+    fn revoke_api_key(&self, tenant: TenantId, id: ApiKeyId, at: Timestamp, trail: Trail) -> StoreFuture<'_, bool>;
+}

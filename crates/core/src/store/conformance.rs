@@ -1,0 +1,171 @@
+//! What every store must keep: run it against yours.
+//!
+//! [`store_conformance!`](crate::store_conformance) makes one test of each check for a whole [`Store`](super::Store),
+//! [`connection_store_conformance!`](crate::connection_store_conformance) does the same for a store of the six
+//! methods of [`ConnectionStore`](super::ConnectionStore). Both take an async function that makes an empty store, and
+//! whatever must live as long as it does:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tieline::store::{ConnectionStore, MemoryStore};
+//!
+//! async fn fresh() -> (Arc<dyn ConnectionStore>, ()) {
+//!     (Arc::new(MemoryStore::new()), ())
+//! }
+//!
+//! tieline::connection_store_conformance!(fresh);
+//! # fn main() {}
+//! ```
+//!
+//! The tests need `tokio` with `macros` and `rt-multi-thread` among the dev-dependencies. A check panics when the
+//! store fails it.
+
+#![allow(clippy::unwrap_used, reason = "a check that fails panics, as any test does")]
+
+pub mod api_key;
+pub mod audit;
+pub mod connection;
+pub mod data_key;
+pub mod feed;
+pub mod sample;
+pub mod tenant;
+pub mod trail;
+
+use std::future::Future;
+
+use tokio::task::JoinSet;
+
+/// Makes a test of every check for a whole store. Takes an async function `fn() -> (Arc<dyn Store>, guard)`.
+#[macro_export]
+macro_rules! store_conformance {
+    ($fresh:path) => {
+        $crate::connection_store_conformance!($fresh);
+        $crate::conformance_tests!($fresh;
+            tenant {
+                comes_with_its_first_key
+                name_is_given_once
+                name_race_has_one_winner
+                refuses_the_key_of_another
+                fails_whole_when_its_key_fails
+                pages_by_identifier
+            }
+            api_key {
+                is_found_by_its_door_only
+                keeps_every_field
+                fails_whole_on_a_known_hash
+                revokes_once
+                revocation_race_has_one_winner
+                pages_by_identifier
+                belongs_to_its_tenant
+            }
+            data_key {
+                are_listed_oldest_first
+                race_has_one_winner
+                belong_to_their_tenant
+                fingerprint_is_kept_once
+            }
+            audit {
+                chain_continues_and_verifies
+                pages_by_place
+                is_gapless_under_concurrency
+                belongs_to_its_tenant
+            }
+            feed {
+                is_complete_and_in_order
+                keeps_every_field
+                pages_by_place
+                tells_when_it_moved
+                keeps_the_order_of_each_writer
+            }
+            trail {
+                goes_with_every_change
+                stays_away_when_nothing_changed
+                of_another_tenant_changes_nothing
+                that_panics_changes_nothing
+                strangers_cost_what_unknown_ids_cost
+            }
+        );
+    };
+}
+
+/// Makes a test of every check for a connection store. Takes an async function
+/// `fn() -> (Arc<dyn ConnectionStore>, guard)`; an `Arc<dyn Store>` will do.
+#[macro_export]
+macro_rules! connection_store_conformance {
+    ($fresh:path) => {
+        $crate::conformance_tests!($fresh;
+            connection {
+                keeps_every_field
+                keeps_text_as_it_came
+                is_unique_by_five_values
+                reports_who_took_the_name
+                insert_race_has_one_winner
+                changes_only_from_the_expected_version
+                keeps_its_identity
+                version_race_has_one_winner
+                is_deleted_once
+                filters_combine
+                pages_by_identifier
+                belongs_to_its_tenant
+                shares_no_row_with_the_same_id_elsewhere
+            }
+        );
+    };
+}
+
+/// The tests themselves.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    ($fresh:path; $($noun:ident { $($check:ident)+ })+) => { $(
+        mod $noun {
+            #[allow(unused_imports, reason = "the function may be named by its full path")]
+            use super::*;
+
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $check() {
+                    let (store, _guard) = $fresh().await;
+                    $crate::store::conformance::$noun::$check(store).await;
+                }
+            )+
+        }
+    )+ };
+}
+
+/// How many tasks take part in a race.
+const RACERS: usize = 100;
+
+/// Runs `racer(0)`, `racer(1)`, … at the same time and gives what they answered, in no order.
+async fn race<T, F>(racers: usize, racer: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    (0..racers).map(racer).collect::<JoinSet<_>>().join_all().await
+}
+
+#[cfg(test)]
+mod tests {
+    /// Each check is in a macro, and each name in a macro is a check (or the tests would not compile).
+    #[test]
+    fn no_check_is_forgotten() {
+        let macros = include_str!("conformance.rs");
+        let nouns = [
+            ("tenant", include_str!("conformance/tenant.rs")),
+            ("api_key", include_str!("conformance/api_key.rs")),
+            ("data_key", include_str!("conformance/data_key.rs")),
+            ("audit", include_str!("conformance/audit.rs")),
+            ("feed", include_str!("conformance/feed.rs")),
+            ("trail", include_str!("conformance/trail.rs")),
+            ("connection", include_str!("conformance/connection.rs")),
+        ];
+        for (noun, source) in nouns {
+            let (_, list) = macros.split_once(&format!("\n            {noun} {{\n")).unwrap();
+            let listed: Vec<&str> = list.split_once('}').unwrap().0.split_whitespace().collect();
+            let checks = source.split("pub async fn ").skip(1);
+            let checks: Vec<&str> = checks.map(|rest| rest.split_once('(').unwrap().0).collect();
+            assert_eq!(listed, checks, "{noun}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Connections.
+
+use std::collections::BTreeMap;
+
+use super::StoreFuture;
+use crate::{
+    audit::Trail,
+    clock::Timestamp,
+    id::{ConnectionId, TenantId},
+    scope::Scope,
+};
+
+/// A connection as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionRow {
+    /// Its identifier, kept for life.
+    pub id: ConnectionId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// For whom inside the tenant.
+    pub scope: Scope,
+    /// Which connector.
+    pub connector: String,
+    /// Its name, unique for tenant, scope and connector.
+    pub name: String,
+    /// What people call it.
+    pub display_name: String,
+    /// Which of the connector's auth methods it uses.
+    pub auth: String,
+    /// The fields that are no secret, as JSON text.
+    pub config: String,
+    /// The secret fields, sealed one by one.
+    pub secrets: BTreeMap<String, SealedField>,
+    /// Rises whenever secrets change, and only then; part of what each secret is bound to.
+    pub secret_version: u32,
+    /// Whether calls may use it.
+    pub enabled: bool,
+    /// What was last found out about it.
+    pub health: Health,
+    /// Rises with every change of the row.
+    pub version: u64,
+    /// Who made it.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A secret at rest.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SealedField {
+    /// What the vault sealed.
+    pub sealed: Vec<u8>,
+    /// The last four characters, kept only of secrets of 16 and more.
+    pub last4: Option<String>,
+    /// When this secret was last written.
+    pub updated_at: Timestamp,
+}
+
+/// What is known of a connection's health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// The state.
+    pub state: HealthState,
+    /// Why, in a sentence fit for its owner; absent when healthy or untested.
+    pub reason: Option<String>,
+    /// Since when it is so.
+    pub since: Timestamp,
+}
+
+/// The states of health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthState {
+    /// Never tested since its secrets changed.
+    Untested,
+    /// The last test or call worked.
+    Healthy,
+    /// The last test failed.
+    Failing,
+    /// Only its owner can mend it, by signing in again.
+    NeedsReauth,
+}
+
+/// Which connections to list. All named conditions must hold.
+#[derive(Debug, Clone)]
+pub struct ConnectionFilter {
+    /// Whose.
+    pub tenant: TenantId,
+    /// For whom inside the tenant.
+    pub scope: Option<Scope>,
+    /// Of which connector.
+    pub connector: Option<String>,
+    /// Switched on or off.
+    pub enabled: Option<bool>,
+    /// Only those whose identifier sorts after this one.
+    pub after: Option<ConnectionId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// What became of an insert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inserted<T> {
+    /// The row was written.
+    Inserted,
+    /// The unique name is taken, by this row; nothing was written.
+    Taken(T),
+}
+
+/// What became of a conditional update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Updated {
+    /// The row was written.
+    Updated,
+    /// The row is gone or has another version; nothing was written.
+    Conflict,
+}
+
+/// Keeps connections. These methods are all an embedder's own store has to offer.
+///
+/// There is no blind upsert: a secret is bound to its row's identifier, so whoever meets `Taken` seals anew under the
+/// identifier that stands and updates conditionally.
+pub trait ConnectionStore: Send + Sync + 'static {
+    /// The connection with this unique name.
+    fn connection(
+        &self,
+        tenant: TenantId,
+        scope: &Scope,
+        connector: &str,
+        name: &str,
+    ) -> StoreFuture<'_, Option<ConnectionRow>>;
+
+    /// The connection with this identifier.
+    fn connection_by_id(&self, tenant: TenantId, id: ConnectionId) -> StoreFuture<'_, Option<ConnectionRow>>;
+
+    /// Connections by identifier.
+    fn connections(&self, filter: ConnectionFilter) -> StoreFuture<'_, Vec<ConnectionRow>>;
+
+    /// Writes a new row, unless its unique name is taken.
+    fn insert_connection(&self, row: ConnectionRow, trail: Trail) -> StoreFuture<'_, Inserted<ConnectionRow>>;
+
+    /// Replaces the row with this identifier, if its stored version is `expected_version`. Identity (tenant, id, scope,
+    /// connector, name, created) never changes.
+    fn update_connection(&self, row: ConnectionRow, expected_version: u64, trail: Trail) -> StoreFuture<'_, Updated>;
+
+    /// Deletes the row. `false` when there was none.
+    fn delete_connection(&self, tenant: TenantId, id: ConnectionId, trail: Trail) -> StoreFuture<'_, bool>;
+}

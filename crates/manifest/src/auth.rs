@@ -1,0 +1,258 @@
+//! Auth methods: what a person types in, and where it goes in a request.
+
+mod accept;
+mod field;
+
+use std::collections::BTreeMap;
+
+pub use accept::{Accepted, GivenSecret};
+pub use field::{Choice, Field, FieldKind};
+
+use crate::{
+    endpoint::{Header, Test, read_headers},
+    lint::{self, Lints},
+    node::{Fields, Spot},
+    template::{Names, Origin, Template, is_name},
+};
+
+/// One way to sign in.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// Unique in the manifest; the type unless given.
+    pub id: String,
+    /// The type and where its values go.
+    pub kind: AuthKind,
+    /// For people.
+    pub label: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// What a person types in.
+    pub fields: Vec<Field>,
+    pub(crate) test: Option<Test>,
+}
+
+/// Where the values of an auth method go.
+#[derive(Debug, Clone)]
+pub enum AuthKind {
+    /// Nowhere: endpoints name the fields themselves, if there are any.
+    None,
+    /// One value under one name.
+    ApiKey {
+        /// The header, parameter or body key.
+        name: String,
+        /// Where that is.
+        location: KeyLocation,
+        /// Its value.
+        value: Template,
+    },
+    /// `Authorization: Bearer …`
+    Bearer {
+        /// The token.
+        token: Template,
+    },
+    /// `Authorization: Basic …` (RFC 7617)
+    Basic {
+        /// The user.
+        username: Template,
+        /// The password.
+        password: Template,
+    },
+    /// Any headers.
+    CustomHeaders {
+        /// Names in lower case.
+        headers: Vec<Header>,
+    },
+    /// Rust code uses the fields.
+    Custom,
+}
+
+/// Where an API key goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyLocation {
+    /// A header.
+    Header,
+    /// The query of the URL.
+    Query,
+    /// A key at the top of the body.
+    Body,
+}
+
+impl AuthKind {
+    /// The word of the language.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ApiKey { .. } => "api_key",
+            Self::Bearer { .. } => "bearer",
+            Self::Basic { .. } => "basic",
+            Self::CustomHeaders { .. } => "custom_headers",
+            Self::Custom => "custom",
+        }
+    }
+}
+
+const KINDS: &[&str] = &["none", "api_key", "bearer", "basic", "custom_headers", "custom"];
+
+impl Auth {
+    pub(crate) fn read(spot: &Spot<'_>, lints: &mut Lints) -> Option<Self> {
+        let mut fields = spot.fields(lints)?;
+        let kind_spot = fields.need("type", lints);
+        let word = kind_spot.as_ref().and_then(|spot| spot.text(lints));
+        let own_fields = field::read_all(&mut fields, lints);
+        let names: BTreeMap<String, bool> = own_fields
+            .iter()
+            .map(|field| (field.name.clone(), field.secret))
+            .collect();
+        let mut scope = Names {
+            local: Origin::Config,
+            config: &names,
+            inputs: None,
+            strict: true,
+        };
+        let id = fields.get("id").and_then(|spot| read_id(&spot, lints));
+        let label = fields.text("label", lints);
+        let description = fields.text("description", lints);
+        let test = fields
+            .get("test")
+            .and_then(|spot| Test::from_spot(&spot, &mut scope, lints));
+        let kind = match (kind_spot, word) {
+            (Some(spot), Some(word)) => read_kind(&word, &spot, &mut fields, &mut scope, lints),
+            _ => None,
+        };
+        let kind = kind?;
+        fields.close(&[], lints);
+        Some(Self {
+            id: id.unwrap_or_else(|| kind.as_str().to_owned()),
+            kind,
+            label,
+            description,
+            fields: own_fields,
+            test,
+        })
+    }
+
+    /// A field by its name or an alias.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name).or_else(|| {
+            self.fields
+                .iter()
+                .find(|field| field.aliases.iter().any(|alias| alias == name))
+        })
+    }
+}
+
+fn read_id(spot: &Spot<'_>, lints: &mut Lints) -> Option<String> {
+    let id = spot.text(lints)?;
+    if is_name(&id) {
+        return Some(id);
+    }
+    spot.lint(
+        lints,
+        lint::BAD_VALUE,
+        "an id is made of letters, digits, `_` and `-` and begins with a letter",
+    );
+    None
+}
+
+fn read_kind(
+    word: &str,
+    spot: &Spot<'_>,
+    fields: &mut Fields<'_>,
+    names: &mut Names<'_>,
+    lints: &mut Lints,
+) -> Option<AuthKind> {
+    match word {
+        "none" => Some(AuthKind::None),
+        "custom" => Some(AuthKind::Custom),
+        "api_key" => read_api_key(fields, names, lints),
+        "bearer" => {
+            let token = read_secret(fields, "token", names, lints)?;
+            Some(AuthKind::Bearer { token })
+        }
+        "basic" => read_basic(fields, names, lints),
+        "custom_headers" => {
+            let spot = fields.need("headers", lints)?;
+            let headers = read_headers(&spot, names, lints);
+            if headers.is_empty() || !headers.iter().any(|header| header.value.has_secret()) {
+                no_secret(&spot, lints);
+            }
+            Some(AuthKind::CustomHeaders { headers })
+        }
+        "oauth2" | "oauth" | "jwt" | "mtls" => {
+            spot.lint(
+                lints,
+                lint::NOT_YET,
+                format!("auth type `{word}` is not yet part of the language"),
+            );
+            None
+        }
+        _ => {
+            let hint = lint::hint(word, KINDS.iter().copied());
+            let all = KINDS.join(", ");
+            spot.lint(lints, lint::BAD_VALUE, format!("`{word}` is none of {all}{hint}"));
+            None
+        }
+    }
+}
+
+fn read_api_key(fields: &mut Fields<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<AuthKind> {
+    let name_spot = fields.need("keyName", lints);
+    let location = fields.need("keyLocation", lints).and_then(|spot| {
+        let words = [
+            ("header", KeyLocation::Header),
+            ("query", KeyLocation::Query),
+            ("body", KeyLocation::Body),
+        ];
+        spot.one_of(&words, lints)
+    });
+    let value = read_secret(fields, "keyValue", names, lints);
+    let name_spot = name_spot?;
+    let (location, mut name) = (location?, name_spot.text(lints)?);
+    if location == KeyLocation::Header {
+        name = crate::endpoint::header_name(&name, &name_spot, lints)?;
+    }
+    Some(AuthKind::ApiKey {
+        name,
+        location,
+        value: value?,
+    })
+}
+
+fn read_basic(fields: &mut Fields<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<AuthKind> {
+    let spot = fields.need("username", lints);
+    let username = spot.as_ref().and_then(|spot| names.template(spot, lints));
+    let password = match fields.get_or_null("password") {
+        Some(spot) => names.template(&spot, lints),
+        None => Some(Template::default()),
+    };
+    let (spot, username, password) = (spot?, username?, password?);
+    if !username.has_secret() && !password.has_secret() {
+        no_secret(&spot, lints);
+    }
+    if username.literals().any(|text| text.contains(':')) {
+        spot.lint(lints, lint::BAD_VALUE, "a user name cannot hold a colon (RFC 7617)");
+    }
+    Some(AuthKind::Basic { username, password })
+}
+
+fn read_secret(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    names: &mut Names<'_>,
+    lints: &mut Lints,
+) -> Option<Template> {
+    let spot = fields.need(key, lints)?;
+    let template = names.template(&spot, lints)?;
+    if !template.has_secret() {
+        no_secret(&spot, lints);
+    }
+    Some(template)
+}
+
+fn no_secret(spot: &Spot<'_>, lints: &mut Lints) {
+    spot.lint(
+        lints,
+        lint::SECRET_IN_MANIFEST,
+        "a credential never stands in a manifest; name a field that is `secret: true`, such as {{token}}",
+    );
+}

@@ -1,0 +1,252 @@
+//! What a person types in.
+
+use regex::Regex;
+
+use crate::{
+    json::Tree,
+    limits,
+    lint::{self, Lints},
+    node::{Fields, NodeKind, Spot},
+    property::{is_integer, read_pattern},
+    template::is_name,
+};
+
+/// A field of an auth method. `secret` is told here and nowhere else.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its key, never re-cased.
+    pub name: String,
+    /// For people; the name unless given.
+    pub label: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Its type.
+    pub kind: FieldKind,
+    /// Sealed in storage, never shown again.
+    pub secret: bool,
+    /// Whether it decides where secrets are sent: changing it asks for the secrets anew.
+    pub target: bool,
+    /// Whether it must be given.
+    pub required: bool,
+    /// Used when it is not given.
+    pub default: Option<Tree>,
+    /// What a text must match.
+    pub pattern: Option<String>,
+    /// Other names it is accepted under.
+    pub aliases: Vec<String>,
+    /// An example shown in an empty form.
+    pub placeholder: Option<String>,
+    /// The only values allowed, if any.
+    pub options: Vec<Choice>,
+    pub(super) regex: Option<Regex>,
+}
+
+/// One of a field's options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The value that is stored.
+    pub value: Tree,
+    /// What people read.
+    pub label: String,
+}
+
+/// The type of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    /// One line.
+    String,
+    /// Many lines.
+    Text,
+    /// An http or https URL.
+    Url,
+    /// A mail address.
+    Email,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// True or false.
+    Boolean,
+}
+
+const KINDS: &[(&str, FieldKind)] = &[
+    ("string", FieldKind::String),
+    ("text", FieldKind::Text),
+    ("url", FieldKind::Url),
+    ("email", FieldKind::Email),
+    ("integer", FieldKind::Integer),
+    ("number", FieldKind::Number),
+    ("boolean", FieldKind::Boolean),
+];
+
+impl FieldKind {
+    /// The word of the language.
+    pub fn as_str(self) -> &'static str {
+        KINDS
+            .iter()
+            .find(|(_, kind)| *kind == self)
+            .map_or("string", |(word, _)| word)
+    }
+
+    /// The type in JSON Schema.
+    pub fn schema_type(self) -> &'static str {
+        match self {
+            Self::String | Self::Text | Self::Url | Self::Email => "string",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+        }
+    }
+
+    /// Why a value is not of this type.
+    pub(super) fn refuse(self, value: &Tree) -> Option<&'static str> {
+        let (fits, message) = match self {
+            Self::String => (
+                value.as_str().is_some_and(|text| !text.contains(['\r', '\n', '\0'])),
+                "a text of one line is expected",
+            ),
+            Self::Text => (value.as_str().is_some(), "a text is expected"),
+            Self::Url => (
+                value.as_str().is_some_and(crate::endpoint::is_plain_url),
+                "an http or https URL is expected",
+            ),
+            Self::Email => (value.as_str().is_some_and(is_mailbox), "a mail address is expected"),
+            Self::Integer => (value.as_number().is_some_and(is_integer), "a whole number is expected"),
+            Self::Number => (value.as_number().is_some(), "a number is expected"),
+            Self::Boolean => (value.as_bool().is_some(), "true or false is expected"),
+        };
+        (!fits).then_some(message)
+    }
+}
+
+/// Good enough to catch a name typed into the wrong box; the mail server is the judge.
+fn is_mailbox(text: &str) -> bool {
+    text.split_once('@')
+        .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+        && !text.contains(['\r', '\n', '\0'])
+}
+
+pub(super) fn read_all(auth: &mut Fields<'_>, lints: &mut Lints) -> Vec<Field> {
+    let mut out: Vec<Field> = Vec::new();
+    let spots = auth.list("fields", lints);
+    if spots.len() > limits::FIELDS {
+        auth.lint(
+            lints,
+            lint::TOO_COMPLEX,
+            format!("at most {} fields are read", limits::FIELDS),
+        );
+    }
+    for spot in spots.into_iter().take(limits::FIELDS) {
+        let Some(field) = read(&spot, lints) else { continue };
+        let taken = |name: &String| {
+            out.iter()
+                .any(|other| other.name == *name || other.aliases.contains(name))
+        };
+        if let Some(name) = std::iter::once(&field.name)
+            .chain(&field.aliases)
+            .find(|name| taken(name))
+        {
+            spot.lint(
+                lints,
+                lint::DUPLICATE_NAME,
+                format!("another field is named `{name}` already"),
+            );
+        }
+        out.push(field);
+    }
+    out
+}
+
+fn read(spot: &Spot<'_>, lints: &mut Lints) -> Option<Field> {
+    let mut fields = spot.fields(lints)?;
+    let name = fields.need_text("name", lints);
+    let kind = fields
+        .get("type")
+        .and_then(|spot| spot.one_of(KINDS, lints))
+        .unwrap_or(FieldKind::String);
+    let pattern = fields.get("pattern").and_then(|spot| read_pattern(&spot, lints));
+    let (pattern, regex) = pattern.unzip();
+    let field = Field {
+        label: fields.text("label", lints).or_else(|| name.clone()).unwrap_or_default(),
+        description: fields.text("description", lints),
+        kind,
+        secret: fields.boolean("secret", lints).unwrap_or(false),
+        target: fields.boolean("target", lints).unwrap_or(false),
+        required: fields.boolean("required", lints).unwrap_or(false),
+        default: fields.get("default").map(|spot| spot.node.to_tree()),
+        pattern,
+        aliases: fields.texts("aliases", lints),
+        placeholder: fields.text("placeholder", lints),
+        options: read_options(&mut fields, lints),
+        regex,
+        name: name.unwrap_or_default(),
+    };
+    fields.close(&[], lints);
+    check(&field, spot, lints);
+    (!field.name.is_empty()).then_some(field)
+}
+
+fn read_options(fields: &mut Fields<'_>, lints: &mut Lints) -> Vec<Choice> {
+    let mut out = Vec::new();
+    for spot in fields.list("options", lints) {
+        if !matches!(spot.node.kind, NodeKind::Map(_)) {
+            let Some(label) = spot.scalar(lints) else { continue };
+            out.push(Choice {
+                value: spot.node.to_tree(),
+                label,
+            });
+            continue;
+        }
+        let Some(mut option) = spot.fields(lints) else { continue };
+        let value = option.need("value", lints);
+        let label = option.text("label", lints);
+        option.close(&[], lints);
+        if let Some(value) = value
+            && let Some(text) = value.scalar(lints)
+        {
+            out.push(Choice {
+                value: value.node.to_tree(),
+                label: label.unwrap_or(text),
+            });
+        }
+    }
+    out
+}
+
+fn check(field: &Field, spot: &Spot<'_>, lints: &mut Lints) {
+    for name in std::iter::once(&field.name).chain(&field.aliases) {
+        if !is_name(name) && !name.is_empty() {
+            spot.lint(
+                lints,
+                lint::BAD_VALUE,
+                format!("`{name}` is no name: letters, digits, `_` and `-`, beginning with a letter, at most 64"),
+            );
+        }
+    }
+    if field.secret && field.kind.schema_type() != "string" {
+        spot.lint(lints, lint::CONTRADICTION, "a secret is of type string, text or url");
+    }
+    if field.secret && (field.default.is_some() || !field.options.is_empty()) {
+        spot.lint(
+            lints,
+            lint::SECRET_IN_MANIFEST,
+            "a secret has no default and no options: they would stand in the manifest",
+        );
+    }
+    if field.pattern.is_some() && field.kind.schema_type() != "string" {
+        spot.lint(lints, lint::CONTRADICTION, "a pattern belongs to a text");
+    }
+    let values = field
+        .default
+        .iter()
+        .chain(field.options.iter().map(|option| &option.value));
+    for value in values {
+        if let Some(message) = field.kind.refuse(value) {
+            spot.lint(
+                lints,
+                lint::CONTRADICTION,
+                format!("its default or an option does not fit its type: {message}"),
+            );
+        }
+    }
+}

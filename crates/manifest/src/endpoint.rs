@@ -1,0 +1,148 @@
+//! An action described as HTTP.
+
+mod address;
+mod body;
+mod read;
+mod render;
+
+use crate::{
+    json::Tree,
+    path::Path,
+    property::{Input, Property},
+    template::{Place, Template},
+};
+
+pub(crate) use address::{Address, Segments, is_plain_url};
+pub(crate) use read::{header_name, read_headers, read_json_path, read_statuses, read_timeout};
+
+use body::{BodyPlan, Shape};
+
+/// An action described as HTTP, compiled.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Unique in the manifest.
+    pub id: String,
+    /// For people; the id unless given.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// What it does outside.
+    pub effect: Effect,
+    /// Whether it may be repeated blindly.
+    pub idempotent: bool,
+    /// The header that carries an idempotency key, in lower case.
+    pub idempotency_header: Option<String>,
+    /// In upper case.
+    pub method: String,
+    /// Whether the auth method's values are sent.
+    pub needs_auth: bool,
+    /// Everything a caller may give, as one flat object.
+    pub inputs: Vec<Input>,
+    /// Names of inputs of which one must be there; empty when that is not asked.
+    pub at_least_one: Vec<String>,
+    /// The shape of the result.
+    pub output: Option<Property>,
+    /// Milliseconds, when it differs from the manifest's.
+    pub timeout_ms: Option<u64>,
+    /// For people.
+    pub tags: Vec<String>,
+    pub(crate) target: Target,
+    pub(crate) query: Vec<(String, Shape)>,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) body: Option<BodyPlan>,
+    pub(crate) mapping: ResponseMapping,
+}
+
+/// What an action does outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It changes nothing.
+    Read,
+    /// It makes or changes something.
+    Write,
+    /// It takes something away.
+    Destroy,
+}
+
+impl Effect {
+    /// The word of the language.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// Below the manifest's base URL.
+    Path(Segments),
+    /// Anywhere the hosts allow.
+    Url(Address),
+}
+
+impl Target {
+    /// The placeholders in it.
+    pub(crate) fn places(&self) -> Box<dyn Iterator<Item = &Place> + '_> {
+        match self {
+            Self::Path(segments) => Box::new(segments.iter().flat_map(Template::places)),
+            Self::Url(address) => address.places(),
+        }
+    }
+}
+
+/// A header of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    /// In lower case.
+    pub name: String,
+    pub(crate) value: Template,
+}
+
+/// Where the result is in an answer.
+#[derive(Debug, Clone, Default)]
+pub struct ResponseMapping {
+    /// The whole when absent.
+    pub data_path: Option<Path>,
+    /// The result of an answer without a body; null when absent.
+    pub when_empty: Option<Tree>,
+}
+
+/// The cheapest request that proves a credential.
+#[derive(Debug, Clone)]
+pub(crate) struct Test {
+    pub(crate) method: String,
+    pub(crate) path: Segments,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) label: Option<Path>,
+    /// Passing status codes; every 2xx when empty.
+    pub(crate) expect: Vec<u16>,
+}
+
+impl Endpoint {
+    /// Names of the secret inputs.
+    pub fn secret_inputs(&self) -> impl Iterator<Item = &str> {
+        self.inputs
+            .iter()
+            .filter(|input| input.property.secret)
+            .map(|input| input.name.as_str())
+    }
+
+    /// An input by its name.
+    pub fn input(&self, name: &str) -> Option<&Input> {
+        self.inputs.iter().find(|input| input.name == name)
+    }
+
+    /// Whether it goes to a URL of its own and not below the base URL.
+    pub fn has_own_url(&self) -> bool {
+        matches!(self.target, Target::Url(_))
+    }
+}
+
+/// Whether a text would end a header line or be refused by who reads it (RFC 9110 section 5.5).
+pub(crate) fn has_control(text: &str) -> bool {
+    text.bytes().any(|byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f)
+}

@@ -1,0 +1,58 @@
+//! Every bound of this room, with its reason.
+
+/// Nesting of JSON from outside. Dropping, comparing and JSON Schema checks recurse, so it stays far below the stack.
+pub const JSON_DEPTH: usize = 64;
+/// Values and keys in one JSON text: a megabyte of `[[],[],…` must not become a gigabyte of tree.
+pub const JSON_NODES: usize = 100_000;
+/// Bytes of one object key: keys end up in error paths and indexes.
+pub const JSON_KEY_BYTES: usize = 1024;
+/// Bytes of an upstream's JSON answer after decompression.
+pub const JSON_ANSWER_BYTES: usize = 10 * 1024 * 1024;
+/// Bytes of an action's input: 10 MiB of attachments (13.4 MiB in base64) with the texts around them.
+pub const JSON_INPUT_BYTES: usize = 15 * 1024 * 1024;
+/// Bytes of the JSON body of a request to our own API.
+pub const JSON_REQUEST_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a manifest; the largest we know of is a tenth of this.
+pub const MANIFEST_BYTES: usize = 1024 * 1024;
+/// Nesting of a manifest: properties inside properties are the deepest thing in it.
+pub const MANIFEST_DEPTH: usize = 32;
+/// Nodes of a manifest.
+pub const MANIFEST_NODES: usize = 50_000;
+/// Problems reported for one manifest: more help nobody.
+pub const LINTS: usize = 100;
+/// Endpoints of one manifest: each becomes an action in catalog, OpenAPI and tool lists.
+pub const ENDPOINTS: usize = 500;
+/// Bytes of one template: it is compiled once and kept.
+pub const TEMPLATE_BYTES: usize = 64 * 1024;
+/// Steps in a placeholder's path.
+pub const PLACEHOLDER_STEPS: usize = 16;
+/// Bytes a compiled pattern may take: a regular expression of a tenant must not eat memory.
+pub const PATTERN_BYTES: usize = 1024 * 1024;
+/// Nesting of a pattern's groups.
+pub const PATTERN_NEST: u32 = 100;
+/// Bytes of values written into one request: a template may name a large input many times.
+pub const REQUEST_BYTES: usize = 10 * 1024 * 1024;
+/// Inputs of one endpoint; a form with more helps nobody.
+pub const INPUTS: usize = 500;
+/// Auth methods of one manifest.
+pub const AUTH_METHODS: usize = 50;
+/// Fields of one auth method.
+pub const FIELDS: usize = 100;
+/// Headers of one mapping; a server takes a hundred lines at most.
+pub const HEADERS: usize = 100;
+/// Array elements a bracketed form or a query may expand to.
+pub const FORM_PAIRS: usize = 10_000;
+
+/// A call's time limit in milliseconds unless the manifest says otherwise.
+pub const TIMEOUT_DEFAULT_MS: u64 = 30_000;
+/// The shortest time limit that a real service can meet.
+pub const TIMEOUT_MIN_MS: u64 = 1_000;
+/// The longest time a caller is kept waiting.
+pub const TIMEOUT_MAX_MS: u64 = 120_000;
+/// Repeats of one call.
+pub const RETRIES_MAX: u64 = 10;
+/// Pause between repeats, in milliseconds.
+pub const RETRY_DELAY_MAX_MS: u64 = 60_000;
+/// Characters of an upstream's error message that are kept.
+pub const UPSTREAM_MESSAGE_CHARS: usize = 500;

@@ -1,0 +1,282 @@
+//! A whole manifest: read, judged and compiled once.
+
+mod host;
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use host::HostRule;
+
+use crate::{
+    auth::Auth,
+    endpoint::{Address, Endpoint, Header, ResponseMapping, Test},
+    json::{Json, Tree},
+    lint::Lint,
+    path::Path,
+    request::{Request, Text},
+    response::{Failure, Head},
+    values::{FieldProblem, Scope, Values},
+};
+
+/// For whom a manifest is read: what it must hold differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// It comes with the product and is shown in the catalog.
+    Shipped,
+    /// A tenant's own integration.
+    Tenant,
+}
+
+/// A connector as it is declared. Nothing in it is secret.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The connector's id; a tenant's manifest may have none.
+    pub id: Option<String>,
+    /// For people.
+    pub name: String,
+    /// One line.
+    pub summary: Option<String>,
+    /// A paragraph.
+    pub description: Option<String>,
+    /// One of [`CATEGORIES`].
+    pub category: Option<String>,
+    /// The release stage.
+    pub status: Option<Status>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Where the service is documented.
+    pub docs: Option<String>,
+    /// Further addresses.
+    pub links: Vec<Link>,
+    /// Who made the manifest.
+    pub publisher: Option<Publisher>,
+    /// A file beside the manifest.
+    pub icon: Option<String>,
+    /// What it can do, in words.
+    pub capabilities: Vec<Capability>,
+    /// How to get connected, step by step.
+    pub setup: Vec<SetupStep>,
+    /// Milliseconds for one call.
+    pub timeout_ms: u64,
+    /// How a call is repeated.
+    pub retry: Option<RetryConfig>,
+    /// The ways to sign in.
+    pub auth: Vec<Auth>,
+    /// The actions.
+    pub endpoints: Vec<Endpoint>,
+    /// Hosts as they are declared; see [`Manifest::hosts`].
+    pub allowed_hosts: Vec<HostRule>,
+    pub(crate) base_url: Option<Address>,
+    pub(crate) default_headers: Vec<Header>,
+    pub(crate) test: Option<Test>,
+    pub(crate) errors: ErrorPaths,
+    pub(crate) rate_limit: RateLimit,
+    pub(crate) mapping: ResponseMapping,
+}
+
+/// The release stage of a connector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Status {
+    Available,
+    Beta,
+    ComingSoon,
+    Deprecated,
+}
+
+impl Status {
+    pub(crate) const WORDS: &[(&'static str, Self)] = &[
+        ("available", Self::Available),
+        ("beta", Self::Beta),
+        ("coming-soon", Self::ComingSoon),
+        ("deprecated", Self::Deprecated),
+    ];
+
+    /// The word of the language.
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS
+            .iter()
+            .find(|(_, status)| *status == self)
+            .map_or("", |(word, _)| word)
+    }
+}
+
+/// Every category, in alphabetical order.
+pub const CATEGORIES: &[&str] = &[
+    "accounting",
+    "ai",
+    "analytics",
+    "assets",
+    "communication",
+    "crm",
+    "custom",
+    "database",
+    "developer",
+    "e-commerce",
+    "email",
+    "events",
+    "forms",
+    "marketing",
+    "payment",
+    "productivity",
+    "project",
+    "storage",
+    "support",
+    "ticketing",
+];
+
+/// An address with its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// For people.
+    pub label: String,
+    /// http or https.
+    pub url: String,
+}
+
+/// Who made a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publisher {
+    /// For people.
+    pub name: String,
+    /// http or https.
+    pub url: Option<String>,
+}
+
+/// Something a connector can do, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capability {
+    /// Unique in the manifest.
+    pub id: String,
+    /// For people.
+    pub label: String,
+    /// For people.
+    pub description: Option<String>,
+}
+
+/// A step of getting connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetupStep {
+    /// For people.
+    pub title: String,
+    /// For people.
+    pub description: Option<String>,
+    /// For people.
+    pub bullets: Vec<String>,
+}
+
+/// How a call is repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryConfig {
+    /// Repeats after the first try.
+    pub max_retries: u64,
+    /// Milliseconds before the first repeat.
+    pub retry_delay_ms: u64,
+    /// Status codes that are worth a repeat.
+    pub retry_on: Vec<u16>,
+}
+
+/// Where an error answer tells what is wrong.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ErrorPaths {
+    pub(crate) code_path: Option<Path>,
+    pub(crate) message_path: Option<Path>,
+}
+
+/// Where an answer tells how long to wait.
+#[derive(Debug, Clone)]
+pub(crate) struct RateLimit {
+    pub(crate) retry_after_header: String,
+    pub(crate) retry_after_path: Option<Path>,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self {
+            retry_after_header: "retry-after".to_owned(),
+            retry_after_path: None,
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads YAML or JSON and reports every problem found, in the order of the text.
+    pub fn parse(text: &str, use_: Use) -> Result<Self, Vec<Lint>> {
+        read::parse(text, use_)
+    }
+
+    /// An endpoint by its id.
+    pub fn endpoint(&self, id: &str) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.id == id)
+    }
+
+    /// An auth method by its id.
+    pub fn auth(&self, id: &str) -> Option<&Auth> {
+        self.auth.iter().find(|auth| auth.id == id)
+    }
+
+    /// The hosts a credential may be sent to: the declared ones, else the host of the base URL with the connection's
+    /// public fields filled in. Empty when that host is itself a secret or missing: then nothing may be sent.
+    pub fn hosts(&self, config: &Tree) -> Vec<HostRule> {
+        if !self.allowed_hosts.is_empty() {
+            return self.allowed_hosts.clone();
+        }
+        let host = self.base(config).and_then(|url| url.host_str().map(str::to_owned));
+        host.as_deref().and_then(HostRule::parse).into_iter().collect()
+    }
+
+    /// Where requests go with these public fields filled in: scheme, host and port of the base URL. Nothing when that is
+    /// itself a secret or missing.
+    pub fn origin(&self, config: &Tree) -> Option<String> {
+        self.base(config).map(|url| url.origin().ascii_serialization())
+    }
+
+    fn base(&self, config: &Tree) -> Option<url::Url> {
+        let nothing = Tree::Object(Vec::new());
+        let values = Values {
+            input: &nothing,
+            config,
+            auth: None,
+            secrets: &BTreeSet::new(),
+        };
+        let (mut text, mut problems) = (Text::default(), Vec::new());
+        let scope = Scope::new(&values, &[]);
+        self.base_url.as_ref()?.write(&scope, false, &mut problems, &mut text);
+        text.as_literal().and_then(|text| url::Url::parse(text).ok())
+    }
+
+    /// Whether a credential test is declared for an auth method.
+    pub fn has_test(&self, auth: Option<&Auth>) -> bool {
+        self.test_of(auth).is_some()
+    }
+
+    /// Renders the credential test, if one is declared.
+    pub fn render_test(&self, values: &Values<'_>) -> Option<Result<Request, Vec<FieldProblem>>> {
+        self.test_of(values.auth).map(|test| test.render(self, values))
+    }
+
+    /// Reads the answer to the credential test: the account's label, if the answer has one.
+    pub fn read_test(&self, auth: Option<&Auth>, head: &Head<'_>, body: &[u8]) -> Result<Option<String>, Failure> {
+        match self.test_of(auth) {
+            Some(test) => test.read(self, head, body),
+            None => Ok(None),
+        }
+    }
+
+    fn test_of<'m>(&'m self, auth: Option<&'m Auth>) -> Option<&'m Test> {
+        auth.and_then(|auth| auth.test.as_ref()).or(self.test.as_ref())
+    }
+
+    /// Reads what a caller gave to connect, by an auth method's id.
+    pub fn accept(&self, auth: &str, config: &Json) -> Option<Result<crate::Accepted, Vec<FieldProblem>>> {
+        self.auth(auth).map(|auth| auth.accept(config))
+    }
+
+    /// Every field name of every auth method, and whether it is secret.
+    pub(crate) fn field_names(auth: &[Auth]) -> BTreeMap<String, bool> {
+        auth.iter()
+            .flat_map(|auth| &auth.fields)
+            .map(|field| (field.name.clone(), field.secret))
+            .collect()
+    }
+}

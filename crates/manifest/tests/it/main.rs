@@ -1,0 +1,8 @@
+//! Manifests from text to requests and results.
+
+mod accept;
+mod cases;
+mod hostile;
+mod hosts;
+mod language;
+mod schemas;

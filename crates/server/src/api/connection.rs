@@ -1,0 +1,233 @@
+//! Connections.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
+use tieline::{
+    Code, Result,
+    connection::{Connect, Connection, ConnectionPatch, ConnectionQuery, CreatedConnection},
+    health::TestResult,
+    id::ConnectionId,
+    scope::Scope,
+};
+use tieline_manifest::Json;
+
+use super::page::{Cursors, Limit};
+use crate::{
+    app::App,
+    caller::Caller,
+    route::{Body, Created, Found, List, Nothing, Query, Referable, Reply, Row, id_schema},
+};
+
+/// How connecting can fail beyond what its arguments say.
+pub(crate) const CONNECTING: &[Code] = &[
+    Code::ConnectorNotFound,
+    Code::ConnectorConfigInvalid,
+    Code::ConnectorScopeInvalid,
+    Code::ConnectorScopeIdentifierRequired,
+    Code::ConnectorEncryptFailed,
+    Code::ConnectorDecryptFailed,
+    Code::ConnectionConflict,
+    Code::NameTaken,
+];
+
+/// How testing what is not kept can fail.
+pub(crate) const TRYING: &[Code] = &[
+    Code::ConnectorNotFound,
+    Code::ConnectorConfigInvalid,
+    Code::ConnectorScopeInvalid,
+    Code::ConnectorScopeIdentifierRequired,
+];
+
+/// How changing a connection can fail beyond what its arguments say.
+pub(crate) const CHANGING: &[Code] = &[
+    Code::ConnectorNotFound,
+    Code::ConnectorConfigInvalid,
+    Code::ConnectorEncryptFailed,
+    Code::ConnectorDecryptFailed,
+    Code::ConnectionConflict,
+];
+
+/// How testing a connection can fail; that the connection does not work is an answer.
+pub(crate) const TESTING: &[Code] = &[
+    Code::ConnectorNotFound,
+    Code::ConnectorDecryptFailed,
+    Code::ConnectionConflict,
+];
+
+/// What to connect.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewConnection {
+    /// Which connector, by its identifier in the catalog.
+    connector: String,
+    /// The fields of one of the connector's auth methods, secret ones too.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    config: Option<Json>,
+    /// Which auth method; the first that knows all fields, unless given.
+    #[serde(default)]
+    auth: Option<String>,
+    /// For whom inside the tenant; for all of it, unless given.
+    #[serde(default)]
+    scope: Option<Scope>,
+    /// Its name, unique for scope and connector; made from the display name, unless given.
+    #[serde(default)]
+    name: Option<String>,
+    /// What people call it; the connector's name, unless given.
+    #[serde(default)]
+    display_name: Option<String>,
+}
+
+impl From<NewConnection> for Connect {
+    fn from(new: NewConnection) -> Self {
+        let blank = Self::new(new.connector, new.scope.unwrap_or_else(Scope::tenant));
+        Self {
+            name: new.name,
+            display_name: new.display_name,
+            auth: new.auth,
+            config: new.config.unwrap_or_else(|| blank.config.clone()),
+            ..blank
+        }
+    }
+}
+
+/// Which connections to list. All that are given must hold.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    /// Of which connector.
+    #[serde(default)]
+    connector: Option<String>,
+    /// For which kind of scope.
+    #[serde(default)]
+    scope: Option<String>,
+    /// For whom of that kind.
+    #[serde(default)]
+    identity: Option<String>,
+    /// Switched on or off.
+    #[serde(default)]
+    enabled: Option<bool>,
+    /// How many rows at most.
+    #[serde(default)]
+    limit: Limit,
+    /// `nextCursor` of the page before.
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+impl ListQuery {
+    fn after(self, after: Option<ConnectionId>) -> Result<ConnectionQuery> {
+        let scope = match (self.scope, self.identity) {
+            (Some(kind), identity) => Some(Scope::new(kind, identity.unwrap_or_default())?),
+            (None, Some(_)) => {
+                let error = tieline::Error::new(
+                    Code::RequestInvalid,
+                    "An identity belongs to a scope: give `scope` too.",
+                );
+                return Err(error.field("/identity", "needs `scope`"));
+            }
+            (None, None) => None,
+        };
+        Ok(ConnectionQuery {
+            scope,
+            connector: self.connector,
+            enabled: self.enabled,
+            after,
+            limit: self.limit.get(),
+        })
+    }
+}
+
+impl Found for Connection {
+    const PARAM: &'static str = "connection";
+    const KIND: Option<&'static str> = Some(ConnectionId::KIND);
+    const MISSING: Code = Code::NotFound;
+
+    fn schema() -> Schema {
+        id_schema::<ConnectionId>()
+    }
+
+    async fn find(app: &App, caller: &Caller, text: &str) -> Result<Self> {
+        app.connectors.connection(&caller.actor, text.parse()?).await
+    }
+}
+
+pub(crate) async fn list(
+    app: App,
+    caller: Arc<Caller>,
+    cursors: Cursors,
+    Query(query): Query<ListQuery>,
+) -> Result<List<Connection>> {
+    let after = cursors.open(query.cursor.as_deref()).await?;
+    let page = app.connectors.connections(&caller.actor, query.after(after)?).await?;
+    cursors.list(page.rows, page.next).await
+}
+
+pub(crate) async fn create(
+    app: App,
+    caller: Arc<Caller>,
+    Body(new): Body<NewConnection>,
+) -> Result<Created<CreatedConnection>> {
+    app.connectors
+        .create_connection(&caller.actor, new.into())
+        .await
+        .map(Created)
+}
+
+pub(crate) async fn read(Row(connection): Row<Connection>) -> Result<Reply<Connection>> {
+    Ok(Reply(connection))
+}
+
+pub(crate) async fn update(
+    app: App,
+    caller: Arc<Caller>,
+    Row(connection): Row<Connection>,
+    Body(patch): Body<ConnectionPatch>,
+) -> Result<Reply<Connection>> {
+    let changed = app
+        .connectors
+        .update_connection(&caller.actor, connection.id, patch)
+        .await?;
+    Ok(Reply(changed))
+}
+
+pub(crate) async fn delete(app: App, caller: Arc<Caller>, Row(connection): Row<Connection>) -> Result<Nothing> {
+    app.connectors.delete_connection(&caller.actor, connection.id).await?;
+    Ok(Nothing)
+}
+
+pub(crate) async fn test(app: App, caller: Arc<Caller>, Row(connection): Row<Connection>) -> Result<Reply<TestResult>> {
+    app.connectors
+        .test_connection(&caller.actor, connection.id)
+        .await
+        .map(Reply)
+}
+
+pub(crate) async fn test_unsaved(
+    app: App,
+    caller: Arc<Caller>,
+    Body(new): Body<NewConnection>,
+) -> Result<Reply<TestResult>> {
+    app.connectors.test_unsaved(&caller.actor, &new.into()).await.map(Reply)
+}
+
+pub(crate) async fn enable(app: App, caller: Arc<Caller>, row: Row<Connection>) -> Result<Reply<Connection>> {
+    switch(app, caller, row, true).await
+}
+
+pub(crate) async fn disable(app: App, caller: Arc<Caller>, row: Row<Connection>) -> Result<Reply<Connection>> {
+    switch(app, caller, row, false).await
+}
+
+async fn switch(app: App, caller: Arc<Caller>, Row(row): Row<Connection>, on: bool) -> Result<Reply<Connection>> {
+    let patch = ConnectionPatch {
+        enabled: Some(on),
+        ..ConnectionPatch::default()
+    };
+    app.connectors
+        .update_connection(&caller.actor, row.id, patch)
+        .await
+        .map(Reply)
+}

@@ -1,0 +1,101 @@
+//! Every bound of the front door, with its reason.
+
+use std::time::Duration;
+
+/// A passphrase in place of a master key: four random words or more. Shorter ones are guessed, however slow each guess.
+pub const MIN_PASSPHRASE_CHARS: usize = 20;
+
+/// Different characters in it: fewer is a pattern.
+pub const MIN_PASSPHRASE_DISTINCT: usize = 8;
+
+/// A manifest's file: the largest of ours is a tenth of it.
+pub const MAX_MANIFEST_BYTES: u64 = 1024 * 1024;
+
+/// Manifests in the operator's folder: all are held in memory.
+pub const MAX_SHELF: usize = 1000;
+
+/// A file of certificate authorities: a whole system's bundle is a quarter of it.
+pub const MAX_CA_BYTES: u64 = 1024 * 1024;
+
+/// What a command reads from a file or from standard input: as much as an action's input may hold.
+pub const MAX_INPUT_BYTES: u64 = MAX_INPUT_BODY_BYTES as u64;
+
+/// What a command reads of an answer of the running server: the largest output of an action, and what stands around it.
+pub const MAX_LOCAL_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// A command's connection to the running server on its own machine.
+pub const LOCAL_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A command's wait for an answer: the longest call (120 s) with its repeats and pauses.
+pub const LOCAL_ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// A request body. A connection's configuration is kilobytes.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// The body of a call: an action's input may hold files in base64. Only a caller who was let in and may call actions is
+/// read so far, so that nobody else can make the server hold that much.
+pub const MAX_INPUT_BODY_BYTES: usize = tieline::limits::MAX_INPUT_BYTES;
+
+/// The body of a call must have arrived by then: 15 MiB at a slow 128 KiB/s.
+pub const INPUT_READ_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A whole body must have arrived by then: 1 MiB at a slow 35 KiB/s. A slower sender would hold memory for long.
+pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A sender slower than this, in bytes a second, is cut even before that.
+pub const BODY_MIN_RATE: u64 = 1024;
+
+/// The rate is not asked for before: lines pause, and small bodies come at once or not at all.
+pub const BODY_RATE_GRACE: Duration = Duration::from_secs(5);
+
+/// Bytes of requests and answers in memory at once: of a body from its announcement until its request is answered, of an
+/// answer until it was sent. Parsing a body may take several times its size, and the whole server is meant to stay under
+/// 256 MiB.
+pub const MAX_MEMORY: usize = 96 * 1024 * 1024;
+
+/// The same for one tenant: a fraction, so that one tenant's uploads and unread answers do not keep the others out; room
+/// for two calls with as large an input as there may be.
+pub const MAX_MEMORY_PER_TENANT: usize = MAX_MEMORY / 3;
+const _: () = assert!(2 * MAX_INPUT_BODY_BYTES <= MAX_MEMORY_PER_TENANT);
+
+/// Memory for a body of unknown size is made sure of in pieces of so many bytes.
+pub const BODY_PIECE: usize = 64 * 1024;
+
+/// Answers up to this size are not counted: all seats of one source together hold 16 MiB of them.
+pub const SMALL_ANSWER_BYTES: usize = 16 * 1024;
+
+/// What is told to wait whoever is refused for want of memory: small requests and answers are done in less.
+pub const MEMORY_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// An answer that its reader takes nothing of for so long is given up, and with it the connection.
+pub const ANSWER_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A reader slower than this, in bytes a second, is given up even though it reads now and then: an answer of 10 MiB is
+/// held for eleven minutes at most.
+pub const ANSWER_MIN_RATE: u64 = 16 * 1024;
+
+/// All headers must have arrived by then.
+pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The request line and all headers together: 8 KiB of URI and 32 KiB of headers.
+pub const MAX_HEAD_BYTES: usize = MAX_URI_BYTES + 32 * 1024;
+
+/// Header lines of one request.
+pub const MAX_HEADERS: usize = 100;
+
+/// The request's URI: our longest own path is under 200 bytes, the rest is room for queries.
+pub const MAX_URI_BYTES: usize = 8 * 1024;
+
+/// Connections open at once; further ones wait to be accepted. Each costs a task and up to [`MAX_HEAD_BYTES`].
+pub const MAX_CONNECTIONS: usize = 4096;
+
+/// Connections open at once from one address (IPv6: from one network of 64 bits). A quarter of all: a proxy in front of us
+/// has room for as many requests at once as we run calls, and one stranger cannot take every seat.
+pub const MAX_CONNECTIONS_PER_SOURCE: usize = MAX_CONNECTIONS / 4;
+
+/// Open requests get this long to end when the server is asked to stop; longer than the longest call (120 s) would make
+/// a restart hang, so calls with longer time limits are cut.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// After a failed accept (too many open files, for one) the listener rests, lest it spin.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

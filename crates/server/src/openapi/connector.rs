@@ -1,0 +1,64 @@
+//! One connector's actions, written down as OpenAPI 3.1: a view of its descriptor.
+
+use serde_json::{Map, Value, json};
+use tieline::{action::ActionDescriptor, connector::ConnectorDescriptor};
+
+use crate::{problem::PROBLEM_JSON, router::API};
+
+/// The description of a connector's actions, each at the address where it is called.
+pub fn document(connector: &ConnectorDescriptor) -> Value {
+    let paths: Map<String, Value> = connector.actions.iter().map(path).collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": connector.name,
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": connector.summary,
+            "description": connector.description,
+        },
+        "servers": [{ "url": API }],
+        "paths": paths,
+        "components": {
+            "responses": { "Problem": {
+                "description": "What went wrong (RFC 9457).",
+                "content": { (PROBLEM_JSON): { "schema": { "type": "object" } } },
+            } },
+            "securitySchemes": { "apiKey": { "type": "http", "scheme": "bearer" } },
+        },
+        "security": [{ "apiKey": [] }],
+    })
+}
+
+fn path(action: &ActionDescriptor) -> (String, Value) {
+    let parameter = json!({
+        "name": "connection",
+        "in": "path",
+        "required": true,
+        "description": "With whose keys: a connection of this connector.",
+        "schema": { "type": "string" },
+    });
+    let answer = json!({
+        "type": "object",
+        "required": ["call", "output"],
+        "properties": { "call": { "type": "string" }, "output": action.output },
+    });
+    let operation = json!({ "post": {
+        "operationId": action.id,
+        "summary": action.name,
+        "description": action.description,
+        "tags": action.tags,
+        "parameters": [parameter],
+        "requestBody": {
+            "required": true,
+            "content": { "application/json": { "schema": action.input } },
+        },
+        "responses": {
+            "200": {
+                "description": "What came of the call.",
+                "content": { "application/json": { "schema": answer } },
+            },
+            "default": { "$ref": "#/components/responses/Problem" },
+        },
+    } });
+    (format!("/connections/{{connection}}/actions/{}", action.id), operation)
+}

@@ -1,0 +1,285 @@
+//! From a configuration to a working library: data folder, master key, connectors, first tenant.
+
+mod key;
+mod passphrase;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use tieline::{
+    Code, Connector, Connectors, ConnectorsBuilder, Error, MasterKey, MemoryStore, Result, api_key::NewApiKey,
+    audit::Actor, clock::SystemRandom, http::TlsRoots, id::TenantId, secret::Secret, store::DataKeyStore,
+    vault::check_master,
+};
+use tieline_manifest::{Lint, Manifest, Use};
+use tieline_store::{DataFolder, SqliteStore};
+
+pub use self::key::{KeyPlace, find_key};
+use crate::{
+    caller::Permission,
+    config::Config,
+    limits::{MAX_CA_BYTES, MAX_MANIFEST_BYTES, MAX_SHELF},
+    local, private_file,
+};
+
+/// The database's name in the data folder.
+const DATABASE: &str = "tieline.db";
+
+/// The bootstrap key's name in the data folder.
+pub const BOOTSTRAP_KEY: &str = "bootstrap-key";
+
+/// Stands while the bootstrap key is being made.
+const BOOTSTRAP_PENDING: &str = "bootstrap-key.pending";
+
+/// The tenant of whoever does not ask for several.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// Everything that was opened.
+pub struct Opened {
+    /// The library.
+    pub connectors: Connectors,
+    /// The tenant `default`.
+    pub tenant: TenantId,
+    /// Where the master key came from.
+    pub key: KeyPlace,
+    /// What the operator should read.
+    pub notices: Vec<String>,
+    // Declared last: the folder is let go after the store.
+    _folder: DataFolder,
+}
+
+/// Whether a data folder holds data.
+pub fn has_data(folder: &Path) -> bool {
+    folder.join(DATABASE).exists()
+}
+
+/// Takes the data folder and opens what is in it, or makes a new one ready.
+///
+/// # Errors
+/// `DATA_FOLDER_LOCKED`, `MASTER_KEY_…`, `DATA_FROM_NEWER_VERSION`, `CONFIG_INVALID`. Nothing is made before the key is
+/// known to be good, and a key that is made is on disk before the data it seals.
+pub async fn open(config: &Config) -> Result<Opened> {
+    let folder = DataFolder::lock(&config.data)?;
+    local::forget_dead_server(&config.data);
+    let roots = tls_roots(config)?;
+    let (shelf, mut notices) = shelf(config)?;
+    let (key, place, made) = key::find_or_make(config)?;
+    if made {
+        notices.push(format!(
+            "{}: {place}. Keep a copy apart from the data: without it the secrets in the data cannot be read.",
+            match place {
+                KeyPlace::Passphrase(_) =>
+                    "A new master key was made from the passphrase and a new salt, `master.salt`",
+                _ => "A new master key was made",
+            }
+        ));
+    }
+    if let Some(path) = place.file()
+        && private_file::is_open_to_others(path)
+    {
+        notices.push(format!(
+            "Others can read the master key file {}: `chmod 600` it.",
+            path.display()
+        ));
+    }
+    let store = SqliteStore::open(folder.path(DATABASE))?;
+    check_master(&key, &store).await?;
+    let connectors = configured(config, roots)
+        .store(store)
+        .key(key)
+        .connectors(shelf)
+        .build()?;
+    let tenant = bootstrap(&connectors, &config.data).await?;
+    Ok(Opened {
+        connectors,
+        tenant,
+        key: place,
+        notices,
+        _folder: folder,
+    })
+}
+
+/// Whether the data was sealed with this key; `false` while nothing was sealed yet.
+///
+/// # Errors
+/// `DATA_FOLDER_LOCKED`, `MASTER_KEY_MISMATCH`, trouble with the store.
+pub async fn judge(config: &Config, key: &MasterKey) -> Result<bool> {
+    if !has_data(&config.data) {
+        return Ok(false);
+    }
+    let folder = DataFolder::lock(&config.data)?;
+    let store = SqliteStore::open(folder.path(DATABASE))?;
+    if store.master_fingerprint().await?.is_none() {
+        return Ok(false);
+    }
+    check_master(key, &store).await.map(|()| true)
+}
+
+/// A library that keeps nothing, with one connector or with all there are: for trying a manifest, and for the catalog
+/// where there is no data. With it comes what the operator should read.
+///
+/// # Errors
+/// `CONFIG_INVALID`.
+pub fn scratch(config: &Config, only: Option<Connector>) -> Result<(Connectors, Vec<String>)> {
+    let (connectors, notices) = match only {
+        Some(connector) => (vec![connector], Vec::new()),
+        None => shelf(config)?,
+    };
+    let key = MasterKey::generate(&SystemRandom)?;
+    let builder = configured(config, tls_roots(config)?)
+        .store(MemoryStore::new())
+        .key(key);
+    Ok((builder.connectors(connectors).build()?, notices))
+}
+
+fn configured(config: &Config, roots: TlsRoots) -> ConnectorsBuilder {
+    let builder = Connectors::builder().egress(config.egress.clone()).tls_roots(roots);
+    config
+        .scopes
+        .iter()
+        .fold(builder, |builder, (kind, rule)| builder.scope(kind, *rule))
+}
+
+fn tls_roots(config: &Config) -> Result<TlsRoots> {
+    let read = |path: &PathBuf| {
+        read_bounded(path, MAX_CA_BYTES).map_err(|why| {
+            let detail = format!("`tls.extra_ca_files`: {} cannot be read: {why}.", path.display());
+            Error::new(Code::ConfigInvalid, detail)
+        })
+    };
+    Ok(TlsRoots {
+        extra_pem: config.extra_ca_files.iter().map(read).collect::<Result<_>>()?,
+    })
+}
+
+/// The connectors we ship and the operator's own, and what is wrong with those of the latter that are left out.
+pub(crate) fn shelf(config: &Config) -> Result<(Vec<Connector>, Vec<String>)> {
+    let mut connectors = tieline_catalog::connectors();
+    let mut notices = Vec::new();
+    let Some(folder) = &config.catalog else {
+        return Ok((connectors, notices));
+    };
+    let mut ids: BTreeSet<String> = connectors.iter().map(|connector| connector.id().to_owned()).collect();
+    for path in manifests(folder)? {
+        match load(&path) {
+            Ok(connector) if ids.insert(connector.id().to_owned()) => connectors.push(connector),
+            Ok(connector) => notices.push(format!(
+                "{}: left out: there is a connector `{}` already; give this one another id.",
+                path.display(),
+                connector.id()
+            )),
+            Err(problems) => notices.extend(problems),
+        }
+    }
+    Ok((connectors, notices))
+}
+
+/// The manifests of a folder, by name.
+fn manifests(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |error: std::io::Error| {
+        let detail = format!("`catalog.dir`: {} cannot be read: {error}.", folder.display());
+        Error::new(Code::ConfigInvalid, detail)
+    };
+    let mut paths = fs::read_dir(folder)
+        .and_then(|entries| {
+            entries
+                .map(|entry| Ok(entry?.path()))
+                .collect::<std::io::Result<Vec<_>>>()
+        })
+        .map_err(unreadable)?;
+    let is_manifest = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known))
+    };
+    paths.retain(is_manifest);
+    paths.sort();
+    if paths.len() > MAX_SHELF {
+        let detail = format!(
+            "`catalog.dir`: {} holds more than {MAX_SHELF} manifests.",
+            folder.display()
+        );
+        return Err(Error::new(Code::ConfigInvalid, detail));
+    }
+    Ok(paths)
+}
+
+/// A connector from a file, or what is wrong with it, a line for each mistake: `file:line:column what (rule)`.
+fn load(path: &Path) -> Result<Connector, Vec<String>> {
+    let manifest = lint(path, Use::Tenant)
+        .map_err(|why| vec![format!("{}: {why}", path.display())])?
+        .map_err(|lints| {
+            lints
+                .iter()
+                .map(|lint| format!("{}:{lint}", path.display()))
+                .collect::<Vec<_>>()
+        })?;
+    Connector::from_manifest(manifest)
+        .build()
+        .map_err(|error| vec![format!("{}: {}", path.display(), error.detail())])
+}
+
+/// What the linter says of a file; the outer error is that it cannot be read at all.
+pub(crate) fn lint(path: &Path, use_: Use) -> Result<Result<Manifest, Vec<Lint>>, String> {
+    let bytes = read_bounded(path, MAX_MANIFEST_BYTES)?;
+    let text = String::from_utf8(bytes).map_err(|_| "the file is not UTF-8 text".to_owned())?;
+    Ok(Manifest::parse(&text, use_))
+}
+
+/// Reads a file of at most so many bytes.
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    let about = fs::metadata(path).map_err(|error| error.to_string())?;
+    if !about.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    if about.len() > limit {
+        return Err(format!("it is larger than {limit} bytes"));
+    }
+    fs::read(path).map_err(|error| error.to_string())
+}
+
+/// Makes the tenant `default` on the first start, and its key in a file.
+///
+/// The key is known to nobody but that file. A start that ended between the two is seen by the file that stands in
+/// between, and the key is made anew; an operator who deleted the key on purpose is left alone.
+async fn bootstrap(connectors: &Connectors, folder: &Path) -> Result<TenantId> {
+    let pending = folder.join(BOOTSTRAP_PENDING);
+    let (tenant, key) = match connectors.tenant_by_name(DEFAULT_TENANT).await? {
+        Some(tenant) if !pending.exists() => return Ok(tenant.id),
+        Some(tenant) => {
+            let server = Actor {
+                tenant: tenant.id,
+                name: "server".to_owned(),
+            };
+            (
+                tenant.id,
+                connectors.create_api_key(&server, bootstrap_key()).await?.text,
+            )
+        }
+        None => {
+            private_file::write(&pending, "")?;
+            let created = connectors
+                .create_tenant("server", DEFAULT_TENANT, bootstrap_key())
+                .await?;
+            (created.tenant.id, created.key.text)
+        }
+    };
+    let line = Secret::new(format!("{}\n", key.reveal()));
+    private_file::write(&folder.join(BOOTSTRAP_KEY), line.reveal())?;
+    // Should it stand, the next start makes the key anew: better than none.
+    private_file::remove(&pending).map_err(|error| Error::internal("a marker cannot be removed", error))?;
+    Ok(tenant)
+}
+
+fn bootstrap_key() -> NewApiKey {
+    let permissions = [Permission::Admin, Permission::Operator];
+    NewApiKey {
+        name: "bootstrap".to_owned(),
+        permissions: permissions
+            .map(|permission| (permission.as_str().to_owned(), true))
+            .into(),
+        expires_at: None,
+    }
+}

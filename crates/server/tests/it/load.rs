@@ -1,0 +1,62 @@
+//! L3: what one tenant sends is bounded in memory, and no other tenant is kept out by it.
+
+use serde_json::json;
+use tieline_server::limits::{BODY_PIECE, MAX_BODY_BYTES, MAX_MEMORY_PER_TENANT};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::support::{Ask, Tenant, TestApp, dial};
+
+/// A request whose body is announced and waited for, and does not come.
+async fn hold(app: &TestApp, tenant: &Tenant, length: &str) -> TcpStream {
+    let mut stream = dial(app.address).await;
+    let head = format!(
+        "POST /api/v1/connections HTTP/1.1\r\nhost: t\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n{length}\r\nexpect: 100-continue\r\n\r\n",
+        tenant.key
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut asked = [0; 12];
+    stream.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100", "the server waits for the body");
+    stream
+}
+
+#[tokio::test]
+async fn l3_held_bodies_are_bounded_for_each_tenant() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.tenant("alice").await, app.tenant("bob").await);
+    let mut held = Vec::new();
+    let whole = MAX_MEMORY_PER_TENANT / MAX_BODY_BYTES - 1;
+    for _ in 0..whole {
+        held.push(hold(&app, &alice, &format!("content-length: {MAX_BODY_BYTES}")).await);
+    }
+    // Who does not say how much will come has memory made sure of piece by piece.
+    for _ in 0..MAX_BODY_BYTES / BODY_PIECE {
+        held.push(hold(&app, &alice, "transfer-encoding: chunked").await);
+    }
+    let create = |tenant: &Tenant| Ask::post("/api/v1/connections").key(&tenant.key).json(&json!({}));
+    let refused = app.ask(create(&alice)).await;
+    assert_eq!(
+        (refused.status, refused.code()),
+        (503, "OVERLOADED"),
+        "{}",
+        refused.text
+    );
+    assert_eq!(refused.headers["retry-after"], "1");
+    let piece = vec![b' '; BODY_PIECE + 1];
+    let one_more = held.last_mut().unwrap();
+    one_more
+        .write_all(format!("{:x}\r\n", piece.len()).as_bytes())
+        .await
+        .unwrap();
+    one_more.write_all(&piece).await.unwrap();
+    let mut answer = String::new();
+    one_more.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("HTTP/1.1 503 "), "{answer}");
+    assert_eq!(app.ask(create(&bob)).await.status, 422, "bob's body was read");
+    drop(held);
+    // The server sees the end of the held ones in its own time.
+    while app.ask(create(&alice)).await.status == 503 {}
+}

@@ -1,0 +1,162 @@
+//! A server on a free loopback port, an upstream beside it, and a client that judges every answer.
+
+mod client;
+mod upstream;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use serde_json::{Value, json};
+use tieline::{
+    Connectors, api_key::NewApiKey, audit::Actor, egress::EgressPolicy, id::TenantId, scope::ScopeRule, store::Store,
+    vault::MasterKey,
+};
+use tieline_server::{App, caller::Permission, openapi, router, serve};
+use tieline_store::SqliteStore;
+use tieline_testkit::{canary, evidence};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+pub(crate) use self::{
+    client::{Answer, Ask, ask, dial, raw},
+    upstream::{GOOD_TOKEN, Upstream, WRONG_TOKEN},
+};
+
+/// A server of its own for one test.
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
+    pub(crate) connectors: Connectors,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) upstream: Upstream,
+    pub(crate) document: Arc<Value>,
+    stop: Option<oneshot::Sender<()>>,
+    pub(crate) served: JoinHandle<()>,
+    folder: PathBuf,
+}
+
+/// A tenant with a key that may do everything in it.
+#[derive(Clone)]
+pub(crate) struct Tenant {
+    pub(crate) id: TenantId,
+    pub(crate) key: String,
+}
+
+impl TestApp {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with more connectors.
+    pub(crate) async fn start_with(manifests: &[&str]) -> Self {
+        let upstream = Upstream::start().await;
+        let folder = evidence::data_folder();
+        let database = folder.join("tieline.db");
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&database).unwrap());
+        evidence::keep_wal(&database);
+        let connectors = Connectors::builder()
+            .shared_store(store.clone())
+            .key(MasterKey::parse(canary::master_key()).unwrap())
+            .scope("tenant", ScopeRule::Optional)
+            .scope("user", ScopeRule::Required)
+            .egress(EgressPolicy {
+                loopback: true,
+                ..EgressPolicy::default()
+            })
+            .connectors(tieline_catalog::connectors())
+            .manifest(upstream.manifest());
+        let connectors = manifests
+            .iter()
+            .fold(connectors, |connectors, manifest| connectors.manifest(*manifest))
+            .build()
+            .unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let app = App::new(connectors.clone());
+        let served = tokio::spawn(serve(listener, app, async move {
+            let _ = stopped.await;
+        }));
+        Self {
+            address,
+            connectors,
+            store,
+            upstream,
+            document: Arc::new(openapi::document(&router::routes())),
+            stop: Some(stop),
+            served,
+            folder,
+        }
+    }
+
+    /// Asks the server to end.
+    pub(crate) fn stop(&mut self) {
+        let _ = self.stop.take().map(|stop| stop.send(()));
+    }
+
+    /// The bytes of all files the store keeps, the write-ahead log too.
+    pub(crate) fn database_files(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(&self.folder).unwrap();
+        files
+            .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
+            .collect()
+    }
+
+    /// A new tenant.
+    pub(crate) async fn tenant(&self, name: &str) -> Tenant {
+        let made = self
+            .connectors
+            .create_tenant("test", name, new_key(&[Permission::Admin]))
+            .await
+            .unwrap();
+        let key = made.key.text.reveal().clone();
+        canary::told_once(&key);
+        Tenant {
+            id: made.tenant.id,
+            key,
+        }
+    }
+
+    /// A key of a tenant with just these permissions.
+    pub(crate) async fn key(&self, tenant: &Tenant, permissions: &[Permission]) -> String {
+        let by = Actor {
+            tenant: tenant.id,
+            name: "test".to_owned(),
+        };
+        let made = self.connectors.create_api_key(&by, new_key(permissions)).await.unwrap();
+        canary::told_once(made.text.reveal());
+        made.text.reveal().clone()
+    }
+
+    /// The operator's key.
+    pub(crate) async fn operator(&self) -> String {
+        let tenant = self.tenant("operators").await;
+        self.key(&tenant, &[Permission::Operator]).await
+    }
+
+    /// A working connection of a tenant; answers its id.
+    pub(crate) async fn connect(&self, tenant: &Tenant, name: &str) -> String {
+        let body = json!({ "connector": "acme", "name": name, "config": { "bot_token": GOOD_TOKEN, "team": "blue" } });
+        let answer = self
+            .ask(Ask::post("/api/v1/connections").key(&tenant.key).json(&body))
+            .await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a request, and judges of the answer what must hold for all of them.
+    pub(crate) async fn ask(&self, ask: Ask) -> Answer {
+        let (method, path) = (ask.method.clone(), ask.path.clone());
+        let answer = client::ask(self.address, ask).await;
+        answer.judge(&self.document, &method, &path);
+        answer
+    }
+}
+
+pub(crate) fn new_key(permissions: &[Permission]) -> NewApiKey {
+    NewApiKey {
+        name: "key".to_owned(),
+        permissions: permissions
+            .iter()
+            .map(|permission| (permission.as_str().to_owned(), true))
+            .collect::<BTreeMap<_, _>>(),
+        expires_at: None,
+    }
+}

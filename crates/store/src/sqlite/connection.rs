@@ -1,0 +1,269 @@
+//! Connections and their sealed fields.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Params, Row, params};
+use tieline::{
+    Code, Error, Result,
+    audit::Trail,
+    id::{ConnectionId, TenantId},
+    scope::Scope,
+    store::{ConnectionFilter, ConnectionRow, ConnectionStore, Health, Inserted, SealedField, StoreFuture, Updated},
+};
+
+use super::{
+    SqliteStore,
+    tx::{ReadTx, Tx},
+    value::{Count, State, Time},
+    writer::Outcome::{Changed, Unchanged},
+};
+
+/// Rows with their secrets in one statement: a line for each secret, or one line for a row that has none.
+macro_rules! select {
+    ($which:literal) => {
+        concat!(
+            "SELECT c.*, s.field, s.sealed, s.last4, s.updated_at AS secret_updated_at FROM (\
+             SELECT tenant, id, scope_kind, scope_identity, connector, name, display_name, auth, config, \
+             secret_version, enabled, health, health_reason, health_since, version, created_by, created_at, \
+             updated_at FROM connections ",
+            $which,
+            ") AS c LEFT JOIN connection_secrets AS s ON s.tenant = c.tenant AND s.connection = c.id ORDER BY c.id"
+        )
+    };
+}
+
+/// The rows of a [`select!`], by identifier.
+fn rows(tx: &ReadTx<'_>, select: &'static str, params: impl Params) -> Result<Vec<ConnectionRow>> {
+    let mut rows: Vec<ConnectionRow> = Vec::new();
+    tx.all(select, params, |line| {
+        let id = ConnectionId::from_bytes(line.get("id")?);
+        if rows.last().is_none_or(|row| row.id != id) {
+            rows.push(read(line)?);
+        }
+        if let (Some(row), Some(field)) = (rows.last_mut(), line.get("field")?) {
+            row.secrets.insert(field, read_secret(line)?);
+        }
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// The row without its secrets.
+fn read(row: &Row<'_>) -> rusqlite::Result<ConnectionRow> {
+    Ok(ConnectionRow {
+        id: ConnectionId::from_bytes(row.get("id")?),
+        tenant: TenantId::from_bytes(row.get("tenant")?),
+        scope: Scope {
+            kind: row.get("scope_kind")?,
+            identity: row.get("scope_identity")?,
+        },
+        connector: row.get("connector")?,
+        name: row.get("name")?,
+        display_name: row.get("display_name")?,
+        auth: row.get("auth")?,
+        config: row.get("config")?,
+        secrets: BTreeMap::new(),
+        secret_version: row.get("secret_version")?,
+        enabled: row.get("enabled")?,
+        health: Health {
+            state: row.get::<_, State>("health")?.0,
+            reason: row.get("health_reason")?,
+            since: row.get::<_, Time>("health_since")?.0,
+        },
+        version: row.get::<_, Count>("version")?.0,
+        created_by: row.get("created_by")?,
+        created_at: row.get::<_, Time>("created_at")?.0,
+        updated_at: row.get::<_, Time>("updated_at")?.0,
+    })
+}
+
+fn read_secret(line: &Row<'_>) -> rusqlite::Result<SealedField> {
+    Ok(SealedField {
+        sealed: line.get("sealed")?,
+        last4: line.get("last4")?,
+        updated_at: line.get::<_, Time>("secret_updated_at")?.0,
+    })
+}
+
+fn by_name(
+    tx: &ReadTx<'_>,
+    tenant: TenantId,
+    scope: &Scope,
+    connector: &str,
+    name: &str,
+) -> Result<Option<ConnectionRow>> {
+    let select =
+        select!("WHERE tenant = ?1 AND scope_kind = ?2 AND scope_identity = ?3 AND connector = ?4 AND name = ?5");
+    let params = params![tenant.as_bytes(), scope.kind, scope.identity, connector, name];
+    Ok(rows(tx, select, params)?.pop())
+}
+
+/// Two statements, because each has its index: one walks the identifiers, the other the names of one scope.
+fn list(tx: &ReadTx<'_>, filter: &ConnectionFilter) -> Result<Vec<ConnectionRow>> {
+    let tenant = filter.tenant.as_bytes();
+    let after = filter.after.as_ref().map_or(&[][..], |id| id.as_bytes());
+    let ConnectionFilter { connector, enabled, .. } = filter;
+    let limit = Count::of(filter.limit);
+    match &filter.scope {
+        None => rows(
+            tx,
+            select!(
+                "WHERE tenant = ?1 AND id > ?2 AND (?3 IS NULL OR connector = ?3) AND (?4 IS NULL OR enabled = ?4) \
+                 ORDER BY id LIMIT ?5"
+            ),
+            params![tenant, after, connector, enabled, limit],
+        ),
+        Some(Scope { kind, identity }) => rows(
+            tx,
+            select!(
+                "WHERE tenant = ?1 AND scope_kind = ?2 AND scope_identity = ?3 AND id > ?4 \
+                 AND (?5 IS NULL OR connector = ?5) AND (?6 IS NULL OR enabled = ?6) ORDER BY id LIMIT ?7"
+            ),
+            params![tenant, kind, identity, after, connector, enabled, limit],
+        ),
+    }
+}
+
+/// Writes the row unless its name or identifier stands.
+fn insert(tx: &Tx<'_>, row: &ConnectionRow) -> Result<bool> {
+    let written = tx.execute(
+        "INSERT INTO connections (tenant, id, scope_kind, scope_identity, connector, name, display_name, auth, \
+         config, secret_version, enabled, health, health_reason, health_since, version, created_by, created_at, \
+         updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         ON CONFLICT DO NOTHING",
+        params![
+            row.tenant.as_bytes(),
+            row.id.as_bytes(),
+            row.scope.kind,
+            row.scope.identity,
+            row.connector,
+            row.name,
+            row.display_name,
+            row.auth,
+            row.config,
+            row.secret_version,
+            row.enabled,
+            State(row.health.state),
+            row.health.reason,
+            Time(row.health.since),
+            Count(row.version),
+            row.created_by,
+            Time(row.created_at),
+            Time(row.updated_at),
+        ],
+    )?;
+    if written == 1 {
+        insert_secrets(tx, row)?;
+    }
+    Ok(written == 1)
+}
+
+fn insert_secrets(tx: &Tx<'_>, row: &ConnectionRow) -> Result<()> {
+    for (field, secret) in &row.secrets {
+        tx.execute(
+            "INSERT INTO connection_secrets (tenant, connection, field, sealed, last4, updated_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                row.tenant.as_bytes(),
+                row.id.as_bytes(),
+                field,
+                secret.sealed,
+                secret.last4,
+                Time(secret.updated_at),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes what may change, if the stored version is the expected one.
+fn update(tx: &Tx<'_>, row: &ConnectionRow, expected_version: u64) -> Result<bool> {
+    let written = tx.execute(
+        "UPDATE connections SET display_name = ?4, auth = ?5, config = ?6, secret_version = ?7, enabled = ?8, \
+         health = ?9, health_reason = ?10, health_since = ?11, version = ?12, updated_at = ?13 \
+         WHERE tenant = ?1 AND id = ?2 AND version = ?3",
+        params![
+            row.tenant.as_bytes(),
+            row.id.as_bytes(),
+            Count(expected_version),
+            row.display_name,
+            row.auth,
+            row.config,
+            row.secret_version,
+            row.enabled,
+            State(row.health.state),
+            row.health.reason,
+            Time(row.health.since),
+            Count(row.version),
+            Time(row.updated_at),
+        ],
+    )?;
+    if written == 1 {
+        tx.execute(
+            "DELETE FROM connection_secrets WHERE tenant = ?1 AND connection = ?2",
+            params![row.tenant.as_bytes(), row.id.as_bytes()],
+        )?;
+        insert_secrets(tx, row)?;
+    }
+    Ok(written == 1)
+}
+
+impl ConnectionStore for SqliteStore {
+    fn connection(
+        &self,
+        tenant: TenantId,
+        scope: &Scope,
+        connector: &str,
+        name: &str,
+    ) -> StoreFuture<'_, Option<ConnectionRow>> {
+        let (scope, connector, name) = (scope.clone(), connector.to_owned(), name.to_owned());
+        self.readers
+            .read(move |tx| by_name(tx, tenant, &scope, &connector, &name))
+    }
+
+    fn connection_by_id(&self, tenant: TenantId, id: ConnectionId) -> StoreFuture<'_, Option<ConnectionRow>> {
+        self.readers.read(move |tx| {
+            let select = select!("WHERE tenant = ?1 AND id = ?2");
+            Ok(rows(tx, select, params![tenant.as_bytes(), id.as_bytes()])?.pop())
+        })
+    }
+
+    fn connections(&self, filter: ConnectionFilter) -> StoreFuture<'_, Vec<ConnectionRow>> {
+        self.readers.read(move |tx| list(tx, &filter))
+    }
+
+    fn insert_connection(&self, row: ConnectionRow, trail: Trail) -> StoreFuture<'_, Inserted<ConnectionRow>> {
+        self.writer.change(row.tenant, trail, move |tx| {
+            if insert(tx, &row)? {
+                return Ok(Changed(Inserted::Inserted));
+            }
+            match by_name(tx, row.tenant, &row.scope, &row.connector, &row.name)? {
+                Some(standing) => Ok(Unchanged(Inserted::Taken(standing))),
+                None => Err(Error::new(
+                    Code::ConnectorDatabaseFailed,
+                    "The connection could not be written because one with its identifier exists.",
+                )),
+            }
+        })
+    }
+
+    fn update_connection(&self, row: ConnectionRow, expected_version: u64, trail: Trail) -> StoreFuture<'_, Updated> {
+        self.writer.change(row.tenant, trail, move |tx| {
+            Ok(match update(tx, &row, expected_version)? {
+                true => Changed(Updated::Updated),
+                false => Unchanged(Updated::Conflict),
+            })
+        })
+    }
+
+    fn delete_connection(&self, tenant: TenantId, id: ConnectionId, trail: Trail) -> StoreFuture<'_, bool> {
+        self.writer.change(tenant, trail, move |tx| {
+            // Its secrets go with it, by the foreign key.
+            let deleted = tx.execute(
+                "DELETE FROM connections WHERE tenant = ?1 AND id = ?2",
+                params![tenant.as_bytes(), id.as_bytes()],
+            )?;
+            Ok(if deleted == 1 { Changed(true) } else { Unchanged(false) })
+        })
+    }
+}

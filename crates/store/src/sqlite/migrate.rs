@@ -1,0 +1,73 @@
+//! Brings a database to this version's form.
+
+use std::path::Path;
+
+use refinery::{Migration, Runner};
+use rusqlite::{Connection, OptionalExtension};
+use tieline::{Code, Error, Result};
+
+use super::unopened;
+
+/// Every step, in order. A step that was released never changes: its checksum is in the databases it made.
+const STEPS: &[(&str, &str)] = &[("V0001__house", include_str!("../../migrations/sqlite/V0001__house.sql"))];
+
+/// Fails when a newer version wrote this database. Only reads.
+pub(super) fn refuse_newer(connection: &Connection, path: &Path) -> Result<()> {
+    let known = STEPS.len() as i64;
+    match last_step(connection).map_err(|error| unopened(path, error))? {
+        Some(last) if last > known => Err(Error::new(
+            Code::DataFromNewerVersion,
+            format!(
+                "The database {} was written by a newer version of Tieline (step {last}; this version knows {known}). \
+                 Run that version, or restore a backup made before it. Nothing was changed.",
+                path.display()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn last_step(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let history = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'refinery_schema_history'";
+    match connection.query_row(history, [], |_| Ok(())).optional()? {
+        None => Ok(None),
+        Some(()) => connection.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0)),
+    }
+}
+
+/// Takes the steps that are missing.
+pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<()> {
+    let steps: Result<Vec<_>, _> = STEPS
+        .iter()
+        .map(|(name, sql)| Migration::unapplied(name, sql))
+        .collect();
+    let steps = steps.map_err(|error| unopened(path, error))?;
+    // Grouped: all missing steps and their entries in the history are one transaction. One by one, a crash between a
+    // step and its entry would leave a database that no version can open.
+    match Runner::new(&steps).set_grouped(true).run(connection) {
+        Ok(_) => Ok(()),
+        // Another process that opened the file at the same time took the steps first.
+        Err(_) if matches!(last_step(connection), Ok(Some(last)) if last == STEPS.len() as i64) => Ok(()),
+        Err(error) => Err(unopened(path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_a_step_in_order() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+        let files = std::fs::read_dir(folder).unwrap();
+        let mut files: Vec<_> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let steps: Vec<_> = STEPS.iter().map(|(name, _)| format!("{name}.sql")).collect();
+        assert_eq!(files, steps);
+        for (number, step) in (1..).zip(steps) {
+            assert!(step.starts_with(&format!("V{number:04}__")), "{step}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The stores' integration tests, one binary.
+
+#![allow(clippy::unwrap_used, reason = "helpers outside of test functions fail as tests do")]
+
+mod child;
+mod conformance;
+mod folder;
+mod library;
+mod sqlite;

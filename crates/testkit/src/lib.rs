@@ -1,0 +1,27 @@
+//! What the tests of several rooms share. A dev-dependency only: it panics where a library would answer an error.
+
+pub mod canary;
+pub mod cert;
+pub mod evidence;
+pub mod part;
+pub mod smtp;
+pub mod snapshot;
+pub mod twin;
+
+use std::path::{Path, PathBuf};
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only the environment knows where and why the tests run"
+)]
+fn env_var(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the crate lies two folders below the root")
+        .to_owned()
+}
