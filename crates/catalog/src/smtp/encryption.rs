@@ -64,7 +64,7 @@ mod tests {
     fn how_tls_begins() {
         assert_eq!(Begin::of(None, true, 465), Begin::Implicit);
         assert_eq!(Begin::of(None, false, 465), Begin::Implicit);
-        // S001's own example: `secure: true` on 587 is STARTTLS, not TLS from the first byte.
+        // What people type: `secure: true` on 587 means STARTTLS, not TLS from the first byte.
         assert_eq!(Begin::of(None, true, 587), Begin::StartTls);
         assert_eq!(Begin::of(None, false, 587), Begin::IfOffered);
         assert_eq!(Begin::of(Some("implicit"), false, 2525), Begin::Implicit);
