@@ -5,6 +5,22 @@
 
 use std::fmt;
 
+/// Headers that belong to the connection and its framing, and are the transport's to write: with them a request could be
+/// split, or shown to another virtual host than the one that was judged. In lower case.
+pub const TRANSPORT_HEADERS: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// One HTTP request, ready but for its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {

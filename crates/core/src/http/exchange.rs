@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use tieline_manifest::request::{Request, Segment, Text};
+use tieline_manifest::request::{Request, Segment, TRANSPORT_HEADERS, Text};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -19,22 +19,6 @@ use crate::{
     id::TenantId,
     limits,
 };
-
-/// Headers that belong to the connection and its framing, which are ours: with them a request could be split, or
-/// shown to another virtual host than the one that was judged.
-const OURS: &[&str] = &[
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Who we say we are, where a connector does not say it better.
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("tieline/", env!("CARGO_PKG_VERSION")));
@@ -188,7 +172,7 @@ fn headers(request: &Request, secrets: &dyn Secrets) -> Result<HeaderMap> {
             .before_sending()
         };
         let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("its name is not a header's name"))?;
-        if OURS.contains(&parsed.as_str()) {
+        if TRANSPORT_HEADERS.contains(&parsed.as_str()) {
             return Err(wrong("it belongs to the connection; leave it out"));
         }
         let value = fill_header(name, text, secrets)?;

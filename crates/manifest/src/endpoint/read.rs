@@ -14,6 +14,7 @@ use crate::{
     node::{Fields, Spot},
     path::Path,
     property::{Draft, Input, Level},
+    request::TRANSPORT_HEADERS,
     template::{Names, Origin, Place, is_name},
 };
 
@@ -262,21 +263,6 @@ fn read_target(fields: &mut Fields<'_>, names: &mut Names<'_>, lints: &mut Lints
     }
 }
 
-/// Headers the transport writes; two of one kind confuse who reads them.
-const RESERVED_HEADERS: &[&str] = &[
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 /// A header's name in lower case, if it is one (RFC 9110 section 5.1) and ours to set.
 pub(crate) fn header_name(name: &str, spot: &Spot<'_>, lints: &mut Lints) -> Option<String> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -289,7 +275,7 @@ pub(crate) fn header_name(name: &str, spot: &Spot<'_>, lints: &mut Lints) -> Opt
         );
         return None;
     }
-    if RESERVED_HEADERS.contains(&lower.as_str()) {
+    if TRANSPORT_HEADERS.contains(&lower.as_str()) {
         spot.lint(
             lints,
             lint::BAD_VALUE,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tieline::error::FieldError;
+use tieline_manifest::lint;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -139,7 +140,7 @@ impl Settings {
             Some(setting) => setting.value.kind(),
             None if own => "text",
             None => {
-                let hint = nearest(&full, self.all.keys());
+                let hint = lint::hint(&full, self.all.keys().map(String::as_str));
                 return self.problem(&full, &origin, &format!("there is no setting `{full}`{hint}"));
             }
         };
@@ -225,29 +226,4 @@ fn entries<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(Vec<String>, &'t Spanned<DeVa
         }
     }
     entries
-}
-
-/// `; did you mean …?`, or nothing.
-fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w String>) -> String {
-    words
-        .map(|known| (distance(word, known), known))
-        .min()
-        .filter(|(distance, known)| *distance <= known.len() / 3)
-        .map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"))
-}
-
-/// Edits (insert, delete, replace) between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (place, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = place + 1;
-        for (column, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
