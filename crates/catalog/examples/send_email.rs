@@ -51,5 +51,6 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         sent.accepted.join(", "),
         sent.response
     );
+    connectors.close().await?;
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::{
     admit::Admitted,
     error::{Code, Error, Result},
     limits::MAX_INPUT_BYTES,
+    rate::PerConnection,
     schema::Check,
 };
 
@@ -55,6 +56,11 @@ pub enum Effect {
 pub trait Action: Send + Sync + 'static {
     /// Does it. The input fits the descriptor's schema; secret inputs are in [`Admitted::secret_input`].
     fn run<'a>(&'a self, admitted: &'a Admitted, input: Json) -> BoxFuture<'a, Result<Json>>;
+
+    /// Whether the service is sent a key by which it knows a repeat as one.
+    fn keyed(&self) -> bool {
+        false
+    }
 }
 
 /// An action in Rust: its input type, from which output type and work follow.
@@ -117,7 +123,10 @@ pub(crate) struct Entry {
     pub(crate) action: Arc<dyn Action>,
     /// Top-level inputs that are secret.
     pub(crate) secret_inputs: Vec<String>,
-    pub(crate) timeout: Duration,
+    /// How long a call may take, where the manifest says it.
+    pub(crate) timeout: Option<Duration>,
+    /// How often it may be called over one connection.
+    pub(crate) rate: Option<PerConnection>,
     input: Check,
     output: Check,
 }
@@ -125,7 +134,7 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn new(
         descriptor: ActionDescriptor,
-        timeout: Duration,
+        timeout: Option<Duration>,
         secret_inputs: Vec<String>,
         action: Arc<dyn Action>,
     ) -> Self {
@@ -136,11 +145,18 @@ impl Entry {
             action,
             secret_inputs,
             timeout,
+            rate: None,
         }
     }
 
+    /// The same, called so often over one connection at most.
+    pub(crate) fn at_most(mut self, rate: Option<PerConnection>) -> Self {
+        self.rate = rate;
+        self
+    }
+
     /// An action in Rust, described by its input and output types, with this long for a call.
-    pub(crate) fn typed<I: ActionInput>(timeout: Duration) -> Self {
+    pub(crate) fn typed<I: ActionInput>(timeout: Option<Duration>) -> Self {
         let input = schemars::schema_for!(I).to_value();
         let description = input
             .get("description")
@@ -159,6 +175,11 @@ impl Entry {
             tags: Vec::new(),
         };
         Self::new(descriptor, timeout, Vec::new(), Arc::new(Typed::<I>(PhantomData)))
+    }
+
+    /// Whether it may be run again without having its effect twice.
+    pub(crate) fn repeatable(&self) -> bool {
+        self.descriptor.idempotent || self.action.keyed()
     }
 
     pub(crate) fn check_input(&self, input: &Json) -> Result<()> {

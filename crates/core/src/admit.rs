@@ -2,17 +2,20 @@
 //!
 //! It answers an owned [`Admitted`]; dropping that writes down what happened.
 
+mod repeats;
+mod tally;
 mod turn;
 
-pub(crate) use turn::Turns;
+pub(crate) use self::{repeats::Repeats, tally::Tally, turn::Turns};
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
+use http::HeaderValue;
 use tieline_manifest::{Auth, Json, Tree, request::SecretRef};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -23,16 +26,21 @@ use tokio::{
 use self::turn::Turn;
 use crate::{
     audit::Actor,
-    call::Via,
+    call::{IdempotencyKey, Via},
     clock::Timestamp,
     connector::Connector,
     connectors::Connectors,
     error::{Code, Error, Result, Retry},
-    http::{Secrets, redact::Redactor},
+    http::{
+        Allotted, Secrets, Weight,
+        redact::{MARK, Redactor},
+    },
     id::CallId,
-    limits::{MAX_LABEL_BYTES, OPENING_TIMEOUT},
+    ledger::Room,
+    limits::{MAX_LABEL_BYTES, OPENING_TIMEOUT, PASSED_ON},
     opened::{Name, Opened},
     secret::Secret,
+    store::{CallEntry, CallKind},
 };
 
 /// The fields of a call that needs no connection.
@@ -48,10 +56,21 @@ pub struct Admitted {
     /// Where this call may go.
     pub(crate) hosts: Arc<[String]>,
     pub(crate) input_secrets: BTreeMap<String, Secret>,
+    pub(crate) idempotency_key: Option<IdempotencyKey>,
     pub(crate) deadline: Instant,
-    work: String,
+    /// How long the call may take in all.
+    pub(crate) allotted: Allotted,
+    /// What it costs.
+    pub(crate) tally: Tally,
+    kind: CallKind,
+    action: Option<String>,
+    at: Timestamp,
     started: Instant,
     outcome: OnceLock<Option<Code>>,
+    /// What the last answer takes of the memory.
+    weight: Mutex<Weight>,
+    /// Room in the ledger for what is written down on drop.
+    room: Option<Room>,
     _turn: Turn,
 }
 
@@ -66,20 +85,31 @@ pub(crate) struct Ask<'a> {
 pub(crate) enum Purpose<'a> {
     /// An action, which a disabled connection refuses.
     Action(&'a str),
+    /// A request that is passed on, which a disabled connection refuses too.
+    Proxy,
     /// The test of the connection, which may find out about a disabled one too.
     Test(Duration),
 }
 
 impl Connectors {
     pub(crate) async fn admit(&self, by: &Actor, ask: Ask<'_>) -> Result<Admitted> {
+        if let Purpose::Test(_) = ask.purpose {
+            self.inner.rates.test(by.tenant, self.inner.clock.now())?;
+        }
         let (turn, started) = (self.inner.turns.take(by.tenant)?, Instant::now());
+        let room = self.room().await?;
         let opened = tokio::time::timeout(OPENING_TIMEOUT, self.whose(by, &ask)).await;
         let opened = opened.unwrap_or_else(|_| {
             let detail = "The store did not answer in time: try again in a moment.";
             Err(Error::new(Code::ConnectorDatabaseFailed, detail).retry(Retry::Backoff))
         })?;
+        if let Some(opened) = &opened {
+            opened.environment.map_or(Ok(()), |own| by.may_use(own, "connection"))?;
+            let expiry = opened.loan.as_ref().map(|loan| loan.check(self.inner.clock.now()));
+            expiry.unwrap_or(Ok(()))?;
+        }
         let connector = self.which(&ask, opened.as_deref())?;
-        let (work, timeout) = match ask.purpose {
+        let (kind, action, allotted) = match ask.purpose {
             Purpose::Action(id) => {
                 let entry = connector.action(id)?;
                 may_run(
@@ -87,26 +117,49 @@ impl Connectors {
                     entry.descriptor.requires_connection.then_some(id),
                     opened.as_deref(),
                 )?;
-                (id.to_owned(), entry.timeout)
+                let allotted = Allotted::new(entry.timeout, &self.inner.timeouts);
+                (CallKind::Action, Some(id.to_owned()), allotted)
             }
-            Purpose::Test(timeout) => ("test".to_owned(), timeout),
+            Purpose::Proxy => {
+                may_run(&connector, None, opened.as_deref())?;
+                (CallKind::Proxy, None, Allotted::Fixed(PASSED_ON))
+            }
+            Purpose::Test(timeout) => (CallKind::Test, None, Allotted::Fixed(timeout)),
         };
+        let at = self.inner.clock.now();
         Ok(Admitted {
             connectors: self.clone(),
             by: by.clone(),
-            call: CallId::new(&*self.inner.clock, &*self.inner.random)?,
+            call: CallId::new_at(at, &*self.inner.random)?,
             hosts: opened
                 .as_ref()
                 .map_or_else(|| connector.hosts(&NO_FIELDS), |opened| opened.hosts.clone()),
             connector,
             opened,
             input_secrets: BTreeMap::new(),
-            deadline: started + timeout,
-            work,
+            idempotency_key: None,
+            deadline: started + allotted.total(),
+            allotted,
+            tally: Tally::default(),
+            kind,
+            action,
+            at,
             started,
             outcome: OnceLock::new(),
+            weight: Mutex::default(),
+            room: Some(room),
             _turn: turn,
         })
+    }
+
+    /// Room for the call's row. Where nobody keeps the ledger, calls write it down themselves, many at a time.
+    async fn room(&self) -> Result<Room> {
+        if self.inner.ledger.is_due()
+            && let Err(error) = self.flush_calls().await
+        {
+            tracing::warn!(?error, "calls cannot be written down; they are kept and tried again");
+        }
+        self.inner.ledger.room()
     }
 
     /// The keys that the ask names, if it names any.
@@ -114,7 +167,7 @@ impl Connectors {
         match (ask.via, ask.connector) {
             (Via::Nothing, _) => Ok(None),
             (Via::Connection(id), _) => match ask.purpose {
-                Purpose::Action(_) => self.opened(by, *id).await.map(Some),
+                Purpose::Action(_) | Purpose::Proxy => self.opened(by, *id).await.map(Some),
                 Purpose::Test(_) => self.opened_afresh(by, *id).await.map(Some),
             },
             (Via::Named { scope, name }, Some(connector)) => {
@@ -128,9 +181,16 @@ impl Connectors {
                 let accepted = connector.accept(auth.as_deref(), config)?;
                 Ok(Some(Opened::inline(&connector, accepted)))
             }
-            (Via::Named { .. } | Via::Inline { .. }, None) => {
-                Err(Error::new(Code::RequestInvalid, "Name the connector.").field("/connector", "is required"))
+            (Via::Credential { credential, config }, connector) => {
+                let lent = match ask.purpose {
+                    Purpose::Action(_) | Purpose::Proxy => self.lent(by, *credential).await?,
+                    Purpose::Test(_) => self.lent_afresh(by, *credential).await?,
+                };
+                let connector = connector.or(lent.connector()).ok_or_else(unnamed)?;
+                let connector = self.registry().get(connector)?;
+                lent.opened(&connector, config.as_ref()).map(Some)
             }
+            (Via::Named { .. } | Via::Inline { .. }, None) => Err(unnamed()),
         }
     }
 
@@ -151,6 +211,10 @@ impl Connectors {
         };
         self.registry().get(id)
     }
+}
+
+fn unnamed() -> Error {
+    Error::new(Code::RequestInvalid, "Name the connector.").field("/connector", "is required")
 }
 
 fn may_run(connector: &Connector, needs_connection: Option<&str>, opened: Option<&Opened>) -> Result<()> {
@@ -216,7 +280,12 @@ impl Admitted {
         self.connectors
             .inner
             .egress
-            .dial(self.by.tenant, host, port, left.min(crate::limits::CONNECT))
+            .dial(
+                self.by.tenant,
+                host,
+                port,
+                left.min(self.connectors.inner.timeouts.connect),
+            )
             .await
     }
 
@@ -229,7 +298,20 @@ impl Admitted {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin,
     {
-        crate::http::tls::begin(self.connectors.inner.tls.clone(), host, stream, self.deadline).await
+        let late = || {
+            Error::new(Code::UpstreamTimeout, self.allotted.passed())
+                .retry(Retry::Backoff)
+                .before_sending()
+        };
+        crate::http::tls::begin(self.connectors.inner.tls.clone(), host, stream, self.deadline, late).await
+    }
+
+    /// What makes this call one with its repeats: the caller's key, else the call's id.
+    pub fn idempotency_key(&self) -> String {
+        match &self.idempotency_key {
+            Some(key) => key.as_str().to_owned(),
+            None => self.call.to_string(),
+        }
     }
 
     /// The auth method in use.
@@ -267,6 +349,19 @@ impl Admitted {
             .fold(error, |error, opened| error.scrubbed(&opened.redactor))
     }
 
+    /// The same for a header's value that the service sent. What is no text holds no secret of ours, which all are.
+    pub(crate) fn scrub_header(&self, value: HeaderValue) -> HeaderValue {
+        let text = std::str::from_utf8(value.as_bytes()).ok();
+        let scrubbed = text
+            .zip(self.opened.as_ref())
+            .map(|(text, opened)| opened.redactor.scrub_values(text));
+        match scrubbed {
+            // What replaces a secret is made of letters that headers may hold.
+            Some(Cow::Owned(text)) => HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(MARK)),
+            _ => value,
+        }
+    }
+
     /// The same for an account's label, cut to what fits a line.
     pub(crate) fn scrub_label(&self, label: &str) -> String {
         let clean = label.replace(char::is_control, " ");
@@ -277,6 +372,32 @@ impl Admitted {
         )
     }
 
+    /// Counts a use of the connection, unless it rests or was used too often: the first attempt and every repeat is a
+    /// request to its service like any other. While a repeat slept, another call may have been asked for a pause.
+    pub(crate) fn uses(&self) -> Result<()> {
+        let Some(id) = self.opened.as_ref().and_then(|opened| opened.counted_as()) else {
+            return Ok(());
+        };
+        let entry = self
+            .action
+            .as_deref()
+            .and_then(|action| self.connector.action(action).ok());
+        let rate = entry.and_then(|entry| entry.rate);
+        self.connectors.inner.rates.call(id, &self.connector, rate, self.now())
+    }
+
+    /// The service asked for a pause: nothing goes over this connection until it is over.
+    pub(crate) fn rest(&self, pause: Duration) {
+        if let Some(id) = self.opened.as_ref().and_then(|opened| opened.counted_as()) {
+            self.connectors.inner.rates.hold(id, pause, self.now());
+        }
+    }
+
+    /// Counts the memory of an answer until the call is over: its output is made of it. The one before it gave way.
+    pub(crate) fn carries(&self, weight: Weight) {
+        *self.weight.lock().unwrap_or_else(PoisonError::into_inner) = weight;
+    }
+
     /// Notes how it ended, for the one line written on drop.
     pub(crate) fn ended<T>(&self, result: &Result<T>) {
         let _ = self.outcome.set(result.as_ref().err().map(Error::code));
@@ -284,9 +405,13 @@ impl Admitted {
 }
 
 /// Ends work that its own waits did not end in time.
-pub(crate) async fn in_time<T>(deadline: Instant, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn in_time<T>(
+    deadline: Instant,
+    allotted: Allotted,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
     tokio::time::timeout_at(deadline, work).await.unwrap_or_else(|_| {
-        let detail = "The call did not end in its time. What it did until then may have taken effect.";
+        let detail = format!("{} What it did until then may have taken effect.", allotted.passed());
         Err(Error::new(Code::UpstreamTimeout, detail))
     })
 }
@@ -310,22 +435,55 @@ impl Secrets for Admitted {
     }
 }
 
+/// How a call ended that did what it was asked for.
+pub(crate) const OK: &str = "ok";
+
+/// How a call ended whose caller left before the end.
+const CANCELLED: &str = "cancelled";
+
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let outcome = match self.outcome.get() {
-            None => "cancelled",
-            Some(None) => "ok",
+        let ending = self.outcome.get().copied();
+        let took = self.started.elapsed();
+        self.connector.counts().add(ending, took);
+        let outcome = match ending {
+            None => CANCELLED,
+            Some(None) => OK,
             Some(Some(code)) => code.as_str(),
         };
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let connection = self.opened.as_ref().and_then(|opened| opened.id);
+        let loan = self.opened.as_ref().and_then(|opened| opened.loan.as_ref());
+        let credential = loan.map(|loan| loan.credential);
         tracing::info!(
             target: "tieline::call",
             call = %self.call,
             tenant = %self.by.tenant,
             connector = self.connector.id(),
-            action = self.work,
-            connection = self.opened.as_ref().and_then(|opened| opened.id).map(tracing::field::display),
+            kind = self.kind.as_str(),
+            action = self.action,
+            connection = connection.map(tracing::field::display),
+            credential = credential.map(tracing::field::display),
             outcome,
-            micros = self.started.elapsed().as_micros() as u64,
+            micros,
         );
+        let Some(room) = self.room.take() else { return };
+        room.fill(CallEntry {
+            id: self.call,
+            tenant: self.by.tenant,
+            at: self.at,
+            actor: std::mem::take(&mut self.by.name),
+            kind: self.kind,
+            connector: self.connector.id().to_owned(),
+            action: self.action.take(),
+            connection,
+            credential,
+            outcome: outcome.to_owned(),
+            status: self.tally.status(),
+            micros,
+            attempts: self.tally.attempts(),
+            sent: self.tally.sent(),
+            received: self.tally.received(),
+        });
     }
 }

@@ -1,4 +1,12 @@
 //! API keys: who may call us, and with which permissions.
+//!
+//! A key stands on its own: what happens to the key that made it does not change it. `createdBy` tells which that was.
+
+mod change;
+mod uses;
+
+pub use change::ApiKeyPatch;
+use uses::{Noted, Uses};
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,11 +18,13 @@ use serde_json::json;
 use crate::{
     audit::Actor,
     cache::Cache,
-    clock::Timestamp,
+    clock::{Rfc3339, Timestamp},
     connectors::Connectors,
+    environment::Environment,
     error::{Code, Error, Result},
     event::EventKind,
     id::{ApiKeyId, TenantId},
+    metrics::CacheCounts,
     name::check_name,
     page::{self, Page},
     secret::Secret,
@@ -48,22 +58,35 @@ pub struct ApiKey {
     pub prefix: String,
     /// What it may do.
     pub permissions: Permissions,
+    /// The environment it is bound to, for life; all, unless bound.
+    pub environment: Option<Environment>,
+    /// Rises with every change of the key.
+    #[serde(skip)]
+    pub version: u64,
     /// Who made it.
     pub created_by: String,
     /// When it was made.
-    #[schemars(with = "String")]
+    #[schemars(with = "Rfc3339")]
     pub created_at: Timestamp,
     /// From when on it is refused.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Rfc3339>")]
     pub expires_at: Option<Timestamp>,
     /// Since when it is revoked.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Rfc3339>")]
     pub revoked_at: Option<Timestamp>,
+    /// When it was last used, to the second.
+    #[schemars(with = "Option<String>")]
+    pub last_used_at: Option<Timestamp>,
 }
 
 /// What a new key shall be.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = json!({
+    "name": "billing service",
+    "permissions": { "connections:read": true, "connections:execute": true },
+    "expiresAt": "2099-12-31T00:00:00Z",
+}))]
 pub struct NewApiKey {
     /// What people call it.
     pub name: String,
@@ -72,8 +95,11 @@ pub struct NewApiKey {
     pub permissions: Permissions,
     /// From when on it is refused; never, unless given. RFC 3339.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Rfc3339>")]
     pub expires_at: Option<Timestamp>,
+    /// The environment it is bound to, which is its maker's if that one is bound; all, unless given.
+    #[serde(default)]
+    pub environment: Option<Environment>,
 }
 
 /// A key that was just made: the only moment its text is known.
@@ -85,24 +111,41 @@ pub struct CreatedApiKey {
 }
 
 /// Keys by the hash of their text, ready without a statement.
-pub(crate) struct ApiKeys(Cache<[u8; 32], ApiKey>);
+pub(crate) struct ApiKeys {
+    known: Cache<[u8; 32], Known>,
+    uses: Uses,
+}
+
+/// A key that is ready.
+struct Known {
+    key: Arc<ApiKey>,
+    noted: Noted,
+}
 
 /// Keys are looked up before any tenant is known.
 const NO_TENANT: TenantId = TenantId::from_bytes([0; 16]);
 
 impl ApiKeys {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self(Cache::new(capacity))
+        Self {
+            known: Cache::new(capacity),
+            uses: Uses::default(),
+        }
+    }
+
+    /// What the cache did.
+    pub(crate) fn counts(&self) -> CacheCounts {
+        self.known.counts()
     }
 
     /// Forgets one key, and refuses whatever of it is being loaded just now.
     pub(crate) fn forget(&self, hash: &[u8; 32]) {
-        self.0.forget(NO_TENANT, hash);
+        self.known.forget(NO_TENANT, hash);
     }
 
     /// Forgets all.
     pub(crate) fn clear(&self) {
-        self.0.clear();
+        self.known.clear();
     }
 }
 
@@ -124,38 +167,56 @@ impl Connectors {
             return Err(refused());
         }
         let hash = hash(text);
-        let key = match self.inner.api_keys.0.get(NO_TENANT, &hash) {
-            Some(key) => key,
+        let known = match self.inner.api_keys.known.get(NO_TENANT, &hash) {
+            Some(known) => known,
             None => self.load_api_key(hash).await?.ok_or_else(refused)?,
         };
-        let now = self.inner.clock.now();
+        let (key, now) = (&known.key, self.inner.clock.now());
         let dead = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
         if dead(key.expires_at) || dead(key.revoked_at) {
             self.denied(&Actor::new(key.tenant, key.id), Code::Unauthenticated, asked)
                 .await;
             return Err(refused());
         }
-        Ok(key)
+        if self.inner.key_uses.note(key.tenant, key.id, now) {
+            self.inner.ledger.waits.notify_one();
+        }
+        self.inner.api_keys.uses.note(&known, now);
+        Ok(key.clone())
     }
 
-    async fn load_api_key(&self, hash: [u8; 32]) -> Result<Option<Arc<ApiKey>>> {
+    /// Whether this is the text of a key that opened something lately.
+    pub(crate) fn knows_api_key(&self, text: &str) -> bool {
+        self.inner.api_keys.known.get(NO_TENANT, &hash(text)).is_some()
+    }
+
+    async fn load_api_key(&self, hash: [u8; 32]) -> Result<Option<Arc<Known>>> {
         let store = &self.inner.store;
-        let ticket = self.inner.api_keys.0.ticket(NO_TENANT, &hash);
+        let ticket = self.inner.api_keys.known.ticket(NO_TENANT, &hash);
         let Some(door) = store.open_door(hash).await? else {
             return Ok(None);
         };
         let Some(row) = store.api_key(door.tenant, door.key).await? else {
             return Ok(None);
         };
-        let key = Arc::new(ApiKey::of(&row)?);
-        self.inner.api_keys.0.insert(ticket, key.clone());
-        Ok(Some(key))
+        let known = Arc::new(Known {
+            key: Arc::new(ApiKey::of(&row)?),
+            noted: Noted::default(),
+        });
+        self.inner.api_keys.known.insert(ticket, known.clone());
+        Ok(Some(known))
     }
 
     /// Makes a key. Whether its maker may give these permissions was asked before.
-    pub async fn create_api_key(&self, by: &Actor, new: NewApiKey) -> Result<CreatedApiKey> {
+    pub async fn create_api_key(&self, by: &Actor, mut new: NewApiKey) -> Result<CreatedApiKey> {
+        if let Some(own) = by.environment {
+            by.may_change_key_of(Some(new.environment.unwrap_or(own)))?;
+            new.environment = Some(own);
+        }
         let (row, created) = self.new_api_key(by, by.tenant, new)?;
-        let detail = json!({ "name": row.name, "permissions": created.key.permissions });
+        let detail = json!({
+            "name": row.name, "permissions": created.key.permissions, "environment": row.environment,
+        });
         let trail = self.trail(by, "api_key.created", row.id, detail, &[EventKind::ApiKeyCreated])?;
         self.inner.store.create_api_key(row, trail).await?;
         Ok(created)
@@ -169,21 +230,28 @@ impl Connectors {
             .api_key(by.tenant, id)
             .await?
             .ok_or_else(Error::not_found)?;
-        ApiKey::of(&row)
+        self.shown_api_key(&row)
+    }
+
+    fn shown_api_key(&self, row: &ApiKeyRow) -> Result<ApiKey> {
+        Ok(self.inner.api_keys.uses.shown(ApiKey::of(row)?))
     }
 
     /// The tenant's keys.
     pub async fn api_keys(&self, by: &Actor, after: Option<ApiKeyId>, limit: usize) -> Result<Page<ApiKey, ApiKeyId>> {
         let limit = page::bounded(limit);
         let rows = self.inner.store.api_keys(by.tenant, after, limit + 1).await?;
-        let keys = rows.iter().map(ApiKey::of).collect::<Result<Vec<_>>>()?;
+        let keys = rows.iter().map(|row| self.shown_api_key(row));
+        let keys = keys.collect::<Result<Vec<_>>>()?;
         Ok(Page::cut(keys, limit, |key| key.id))
     }
 
     /// Revokes a key, at once.
     pub async fn revoke_api_key(&self, by: &Actor, id: ApiKeyId) -> Result<()> {
         let row = self.inner.store.api_key(by.tenant, id).await?;
-        let hash = row.ok_or_else(Error::not_found)?.hash;
+        let row = row.ok_or_else(Error::not_found)?;
+        by.may_change_key_of(row.environment)?;
+        let hash = row.hash;
         let trail = self.trail(by, "api_key.revoked", id, json!({}), &[EventKind::ApiKeyRevoked])?;
         let (tenant, at) = (by.tenant, self.inner.clock.now());
         self.to_the_end(async move |connectors| {
@@ -212,10 +280,7 @@ impl Connectors {
     ) -> Result<(ApiKeyRow, CreatedApiKey)> {
         check_name("/name", &new.name)?;
         let now = self.inner.clock.now();
-        if new.expires_at.is_some_and(|at| at <= now) {
-            let detail = "A key that has expired already opens nothing: give a time to come, or none.";
-            return Err(Error::new(Code::RequestInvalid, detail).field("/expiresAt", "is in the past"));
-        }
+        check_expiry(new.expires_at, now)?;
         let mut bytes = [0_u8; KEY_BYTES];
         self.inner.random.fill(&mut bytes)?;
         let digits = bytes.iter().fold(String::with_capacity(2 * KEY_BYTES), |digits, byte| {
@@ -228,12 +293,14 @@ impl Connectors {
             name: new.name,
             hash: hash(text.reveal()),
             prefix: text.reveal()[..DISPLAY_CHARS].to_owned(),
-            permissions: serde_json::to_string(&new.permissions)
-                .map_err(|error| Error::internal("a permission map does not serialise", error))?,
+            permissions: permissions_text(&new.permissions)?,
+            environment: new.environment,
+            version: 1,
             created_by: by.name.clone(),
             created_at: now,
             expires_at: new.expires_at,
             revoked_at: None,
+            last_used_at: None,
         };
         let key = ApiKey::of(&row)?;
         Ok((row, CreatedApiKey { key, text }))
@@ -249,12 +316,28 @@ impl ApiKey {
             prefix: row.prefix.clone(),
             permissions: serde_json::from_str(&row.permissions)
                 .map_err(|error| Error::internal("a stored permission map does not parse", error))?,
+            environment: row.environment,
+            version: row.version,
             created_by: row.created_by.clone(),
             created_at: row.created_at,
             expires_at: row.expires_at,
             revoked_at: row.revoked_at,
+            last_used_at: row.last_used_at,
         })
     }
+}
+
+/// A key that has expired already opens nothing.
+fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp) -> Result<()> {
+    if expires_at.is_some_and(|at| at <= now) {
+        let detail = "A key that has expired already opens nothing: give a time to come, or none.";
+        return Err(Error::new(Code::RequestInvalid, detail).field("/expiresAt", "is in the past"));
+    }
+    Ok(())
+}
+
+fn permissions_text(permissions: &Permissions) -> Result<String> {
+    serde_json::to_string(permissions).map_err(|error| Error::internal("a permission map does not serialise", error))
 }
 
 /// A key has 256 random bits, so a plain hash cannot be searched and needs no salt.
@@ -284,6 +367,7 @@ mod tests {
             name: "key".to_owned(),
             permissions: Permissions::new(),
             expires_at,
+            environment: None,
         }
     }
 
@@ -293,8 +377,12 @@ mod tests {
         let by = Actor::new(TenantId::from_bytes([1; 16]), "test");
         let made = house.create_api_key(&by, new(None)).await.unwrap();
         let hash = hash(made.text.reveal());
-        let keys = &house.inner.api_keys.0;
-        let (ticket, stale) = (keys.ticket(NO_TENANT, &hash), Arc::new(made.key.clone()));
+        let keys = &house.inner.api_keys.known;
+        let stale = Known {
+            key: Arc::new(made.key.clone()),
+            noted: Noted::default(),
+        };
+        let (ticket, stale) = (keys.ticket(NO_TENANT, &hash), Arc::new(stale));
         house.revoke_api_key(&by, made.key.id).await.unwrap();
         assert!(!keys.insert(ticket, stale), "what was read before the revocation");
         assert!(house.authenticate(made.text.reveal(), "GET /x").await.is_err());

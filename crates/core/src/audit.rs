@@ -6,15 +6,20 @@
 pub mod chain;
 mod denied;
 mod read;
+mod settings;
 mod trail;
+mod used;
+pub mod verify;
 
-pub(crate) use denied::Denials;
+pub(crate) use self::{denied::Denials, used::KeyUses};
+pub use read::AuditQuery;
 pub use trail::{TrailBuilder, Trails};
 
 use std::{fmt, sync::Arc};
 
 use crate::{
     clock::Timestamp,
+    environment::Environment,
     event::Event,
     id::{AuditId, TenantId},
 };
@@ -32,15 +37,24 @@ pub struct Actor {
     pub tenant: TenantId,
     /// Who: an API key's identifier, `cli`, `library`, `server`.
     pub name: String,
+    /// Where they may act; everywhere, unless bound.
+    pub environment: Option<Environment>,
 }
 
 impl Actor {
-    /// An actor of this name.
+    /// An actor of this name, bound to no environment.
     pub fn new(tenant: TenantId, name: impl fmt::Display) -> Self {
         Self {
             tenant,
             name: name.to_string(),
+            environment: None,
         }
+    }
+
+    /// The same, bound to an environment or to none.
+    #[must_use]
+    pub fn bound_to(self, environment: Option<Environment>) -> Self {
+        Self { environment, ..self }
     }
 
     /// The server itself, acting for a tenant without being asked.

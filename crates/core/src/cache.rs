@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use crate::id::TenantId;
+use crate::{id::TenantId, metrics::CacheCounts};
 
 /// Shards of a large cache. Threads meet in one only by chance.
 const SHARDS: usize = 16;
@@ -43,6 +43,8 @@ struct Shard<K, V> {
     free: Vec<usize>,
     hand: usize,
     generations: [u64; GENERATIONS],
+    hits: u64,
+    misses: u64,
 }
 
 struct Slot<K, V> {
@@ -128,6 +130,18 @@ impl<K: Hash + Eq + Clone, V> Cache<K, V> {
         }
     }
 
+    /// What it did so far.
+    pub fn counts(&self) -> CacheCounts {
+        self.shards.iter().fold(CacheCounts::default(), |sum, shard| {
+            let shard = lock(shard);
+            CacheCounts {
+                hits: sum.hits + shard.hits,
+                misses: sum.misses + shard.misses,
+                entries: sum.entries + (shard.slots.len() - shard.free.len()) as u64,
+            }
+        })
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         let held = |shard: &Mutex<Shard<K, V>>| {
@@ -164,6 +178,8 @@ impl<K: Hash + Eq + Clone, V> Shard<K, V> {
             free: Vec::new(),
             hand: 0,
             generations: [0; GENERATIONS],
+            hits: 0,
+            misses: 0,
         }
     }
 
@@ -177,10 +193,20 @@ impl<K: Hash + Eq + Clone, V> Shard<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let place = *self.index.get(&tenant)?.get(key)?;
-        let slot = self.slots[place].as_mut()?;
-        slot.used = true;
-        Some(Arc::clone(&slot.value))
+        let place = self.index.get(&tenant).and_then(|keys| keys.get(key));
+        let slot = place.and_then(|place| self.slots[*place].as_mut());
+        // Counted here, where the shard is locked anyway.
+        match slot {
+            Some(slot) => {
+                self.hits += 1;
+                slot.used = true;
+                Some(Arc::clone(&slot.value))
+            }
+            None => {
+                self.misses += 1;
+                None
+            }
+        }
     }
 
     /// Puts an entry in; answers what had to leave for it.

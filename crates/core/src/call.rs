@@ -1,6 +1,6 @@
 //! Calling an action, from the question to the answer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tieline_manifest::{Json, Tree};
 
@@ -9,8 +9,10 @@ use crate::{
     admit::{Admitted, Ask, Purpose, in_time},
     audit::Actor,
     connectors::Connectors,
-    error::Result,
-    id::{CallId, ConnectionId},
+    error::{Code, Error, Result},
+    id::{CallId, ConnectionId, CredentialId},
+    idempotency::Attempt,
+    limits::MAX_IDEMPOTENCY_KEY_BYTES,
     scope::Scope,
     secret::Secret,
 };
@@ -26,6 +28,39 @@ pub struct Call {
     pub input: Json,
     /// With whose keys.
     pub via: Via,
+    /// What makes this call one with its repeats, where the service knows such keys: two calls with the same key have one
+    /// effect there. Without it, the attempts of this one call share a key of their own.
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+/// A key under which a service knows a repeat: what its header carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// Reads a key: 1 to 255 visible ASCII characters.
+    ///
+    /// # Errors
+    /// `REQUEST_INVALID`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let fits = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&text.len());
+        if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(Self(text.to_owned()));
+        }
+        let detail =
+            format!("An idempotency key is 1 to {MAX_IDEMPOTENCY_KEY_BYTES} visible ASCII characters, such as a UUID.");
+        Err(Error::new(Code::RequestInvalid, detail))
+    }
+
+    /// A key of our own: 32 hexadecimal digits.
+    pub(crate) fn of(number: u128) -> Self {
+        Self(format!("{number:032x}"))
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// With whose keys an action is called.
@@ -46,6 +81,13 @@ pub enum Via {
         auth: Option<String>,
         /// All fields, secret and not.
         config: Json,
+    },
+    /// Those of a shared credential.
+    Credential {
+        /// Which.
+        credential: CredentialId,
+        /// Fields laid over its own: none that is secret or decides where secrets are sent.
+        config: Option<Json>,
     },
     /// None: the action needs no credentials.
     Nothing,
@@ -68,6 +110,15 @@ impl Connectors {
     /// happens; `CONNECTOR_ACTION_INPUT_INVALID` with pointers; `UPSTREAM_…` and `CONNECTOR_ACTION_FAILED` from the
     /// service; `CONNECTOR_ACTION_OUTPUT_INVALID`, which carries the output of an effect that did happen.
     pub async fn call(&self, by: &Actor, call: Call) -> Result<Called> {
+        self.call_once(by, call, None).await
+    }
+
+    /// The same under an idempotency key of the caller: the upstream gets a key that follows from it, and an action that
+    /// cannot be repeated is not run again after its first run was lost.
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call), and `IDEMPOTENCY_OUTCOME_UNKNOWN`.
+    pub async fn call_once(&self, by: &Actor, call: Call, attempt: Option<Arc<Attempt>>) -> Result<Called> {
         let purpose = Purpose::Action(&call.action);
         let mut admitted = self
             .admit(
@@ -79,7 +130,12 @@ impl Connectors {
                 },
             )
             .await?;
-        let result = in_time(admitted.deadline, run(&mut admitted, &call.action, call.input)).await;
+        admitted.idempotency_key = call
+            .idempotency_key
+            .or(attempt.as_ref().map(|attempt| attempt.upstream_key()));
+        let (deadline, allotted) = (admitted.deadline, admitted.allotted);
+        let running = run(&mut admitted, &call.action, call.input, attempt.as_deref());
+        let result = in_time(deadline, allotted, running).await;
         let result = admitted.scrubbed(result);
         admitted.ended(&result);
         Ok(Called {
@@ -89,10 +145,14 @@ impl Connectors {
     }
 }
 
-async fn run(admitted: &mut Admitted, action: &str, input: Json) -> Result<Json> {
+async fn run(admitted: &mut Admitted, action: &str, input: Json, attempt: Option<&Attempt>) -> Result<Json> {
     let connector = admitted.connector.clone();
     let entry = connector.action(action)?;
     entry.check_input(&input)?;
+    if let Some(attempt) = attempt {
+        attempt.admit(entry.repeatable())?;
+    }
+    admitted.uses()?;
     let input = take_secrets(entry, input, &mut admitted.input_secrets);
     let output = entry.action.run(admitted, input).await?;
     entry.check_output(output)

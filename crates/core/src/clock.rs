@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-pub use jiff::{SignedDuration, Timestamp};
+pub use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use crate::error::{Error, Result};
 
@@ -42,6 +42,23 @@ impl Random for SystemRandom {
     fn fill(&self, buffer: &mut [u8]) -> Result<()> {
         aws_lc_rs::rand::fill(buffer)
             .map_err(|error| Error::internal("the operating system gave no randomness", error.to_string()))
+    }
+}
+
+/// How JSON holds a [`Timestamp`], for schemas: `#[schemars(with = "Rfc3339")]`.
+pub struct Rfc3339;
+
+impl schemars::JsonSchema for Rfc3339 {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "date-time", "examples": ["2026-01-31T09:30:00Z"] })
     }
 }
 

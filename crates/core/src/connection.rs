@@ -1,25 +1,23 @@
 //! Connections: a connector connected for a scope, named, with state and health.
 
 mod change;
-mod secrets;
 mod view;
 
 pub use view::{Connection, HealthView, SecretView, Status};
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use tieline_manifest::Json;
 
 use crate::{
     audit::Actor,
     connectors::Connectors,
+    environment::Environment,
     error::{Code, Error, Result, Retry},
     event::EventKind,
     health::TestResult,
-    id::ConnectionId,
+    id::{ConnectionId, CredentialId},
     limits::{MAX_NAME_ATTEMPTS, MAX_UPDATE_ATTEMPTS},
     name::{DEFAULT_NAME, check_name, slug},
     page::{self, Page},
@@ -34,13 +32,17 @@ pub struct Connect {
     pub connector: String,
     /// For whom inside the tenant.
     pub scope: Scope,
+    /// Where it belongs; where its maker acts, and else production, unless given.
+    pub environment: Option<Environment>,
     /// Its name; derived from the display name unless given.
     pub name: Option<String>,
     /// What people call it; the connector's name unless given.
     pub display_name: Option<String>,
     /// Which auth method; the first that knows the fields, unless given.
     pub auth: Option<String>,
-    /// All fields, secret and not.
+    /// The credential that holds the secrets; they stand in the connection itself, unless given.
+    pub credential: Option<CredentialId>,
+    /// All fields, secret and not; with a credential, those laid over its own.
     pub config: Json,
 }
 
@@ -50,28 +52,27 @@ impl Connect {
         Self {
             connector: connector.into(),
             scope,
+            environment: None,
             name: None,
             display_name: None,
             auth: None,
+            credential: None,
             config: Json::from_value(&json!({})),
         }
     }
 }
 
 /// What to change of a connection; what is absent stays.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default)]
 pub struct ConnectionPatch {
     /// What people call it.
-    #[serde(default)]
     pub display_name: Option<String>,
+    /// The credential that holds the secrets; `Some(None)` for none, and then `config` names all fields anew.
+    pub credential: Option<Option<CredentialId>>,
     /// Fields to change. An absent field keeps its value, `null` removes it; a secret keeps its value when it is sent
     /// back as it was shown.
-    #[serde(default)]
-    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     pub config: Option<Json>,
     /// Whether calls may use it.
-    #[serde(default)]
     pub enabled: Option<bool>,
 }
 
@@ -84,6 +85,8 @@ pub struct ConnectionQuery {
     pub connector: Option<String>,
     /// Switched on or off.
     pub enabled: Option<bool>,
+    /// Belonging there.
+    pub environment: Option<Environment>,
     /// Only those after this one.
     pub after: Option<ConnectionId>,
     /// At most this many.
@@ -178,6 +181,7 @@ impl Connectors {
             scope: query.scope,
             connector: query.connector,
             enabled: query.enabled,
+            environment: query.environment,
             after: query.after,
             limit: limit + 1,
         };
@@ -192,8 +196,8 @@ impl Connectors {
             check_name("/displayName", name)?;
         }
         for _ in 0..MAX_UPDATE_ATTEMPTS {
-            let old = self.connection_row(by, id).await?;
-            let change = self.patched(&old, &patch).await?;
+            let old = self.own_connection_row(by, id).await?;
+            let change = self.patched(by, &old, &patch).await?;
             if change.is_nothing() {
                 return Connection::of(&old);
             }
@@ -206,7 +210,7 @@ impl Connectors {
 
     /// Deletes a connection and its secrets.
     pub async fn delete_connection(&self, by: &Actor, id: ConnectionId) -> Result<()> {
-        let row = self.connection_row(by, id).await?;
+        let row = self.own_connection_row(by, id).await?;
         let detail = json!({ "connector": row.connector, "name": row.name });
         let trail = self.trail(
             by,
@@ -260,6 +264,13 @@ impl Connectors {
             }
             Some(_) => Ok(()),
         }
+    }
+
+    /// The row, for whoever changes it: it has to belong where they act.
+    async fn own_connection_row(&self, by: &Actor, id: ConnectionId) -> Result<ConnectionRow> {
+        let row = self.connection_row(by, id).await?;
+        by.may_use(row.environment, "connection")?;
+        Ok(row)
     }
 
     pub(crate) async fn connection_row(&self, by: &Actor, id: ConnectionId) -> Result<ConnectionRow> {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tieline_manifest::{Auth, GivenSecret, Json, Manifest, Tree, Use};
+use tieline_manifest::{Auth, GivenSecret, Json, Manifest, Rate, Tree, Use};
 
 use crate::{
     action::{ActionDescriptor, ActionInput, Effect, Entry},
@@ -19,6 +19,8 @@ use crate::{
     endpoint::EndpointAction,
     error::{Code, Error, FieldError, Result},
     limits::MAX_SECRET_BYTES,
+    metrics::CallCounts,
+    rate::Limit,
     secret::Secret,
 };
 
@@ -28,6 +30,7 @@ pub struct Connector {
     descriptor: ConnectorDescriptor,
     actions: BTreeMap<String, Entry>,
     tester: Option<Tester>,
+    counts: CallCounts,
 }
 
 /// The test of a connection, in Rust.
@@ -51,6 +54,11 @@ pub(crate) struct Accepted {
 }
 
 impl Connector {
+    /// Its calls in this process.
+    pub fn counts(&self) -> &CallCounts {
+        &self.counts
+    }
+
     /// A connector declared by a manifest, in YAML or JSON, as a tenant would write one.
     ///
     /// # Errors
@@ -91,6 +99,11 @@ impl Connector {
         &self.manifest
     }
 
+    /// How often one connection of it may be used.
+    pub(crate) fn rate(&self) -> Option<Limit> {
+        self.manifest.rate.and_then(limit)
+    }
+
     pub(crate) fn tester(&self) -> Option<Tester> {
         self.tester
     }
@@ -112,6 +125,12 @@ impl Connector {
     pub(crate) fn is_target(&self, auth: &str, name: &str) -> bool {
         let field = self.auth(auth).and_then(|auth| auth.field(name));
         field.is_some_and(|field| field.target)
+    }
+
+    /// Whether a field is a secret.
+    pub(crate) fn is_secret(&self, auth: &str, name: &str) -> bool {
+        let field = self.auth(auth).and_then(|auth| auth.field(name));
+        field.is_some_and(|field| field.secret)
     }
 
     /// The hosts that a connection's credentials may be sent to.
@@ -212,7 +231,7 @@ impl ConnectorBuilder {
     /// Adds an action in Rust.
     #[must_use]
     pub fn action<I: ActionInput>(mut self) -> Self {
-        let timeout = Duration::from_millis(self.manifest.timeout_ms);
+        let timeout = self.manifest.timeout_ms.map(Duration::from_millis);
         self.actions.push((I::CONNECTOR, Entry::typed::<I>(timeout)));
         self
     }
@@ -265,6 +284,7 @@ impl ConnectorBuilder {
             descriptor,
             actions,
             tester,
+            counts: CallCounts::default(),
         })
     }
 }
@@ -286,17 +306,19 @@ fn entry(manifest: &Arc<Manifest>, index: usize) -> Entry {
         output: endpoint.output_schema(),
         tags: endpoint.tags.clone(),
     };
-    let timeout = Duration::from_millis(endpoint.timeout_ms.unwrap_or(manifest.timeout_ms));
+    let timeout = endpoint.timeout_ms.or(manifest.timeout_ms).map(Duration::from_millis);
     let secret_inputs = endpoint.secret_inputs().map(str::to_owned).collect();
-    Entry::new(
-        descriptor,
-        timeout,
-        secret_inputs,
-        Arc::new(EndpointAction {
-            manifest: manifest.clone(),
-            index,
-        }),
-    )
+    let action = EndpointAction {
+        manifest: manifest.clone(),
+        index,
+    };
+    let number = u32::try_from(index + 1).expect("the number of endpoints is bounded");
+    let rate = endpoint.rate.and_then(limit);
+    Entry::new(descriptor, timeout, secret_inputs, Arc::new(action)).at_most(rate.map(|limit| (number, limit)))
+}
+
+fn limit(rate: Rate) -> Option<Limit> {
+    Limit::with_burst(rate.per_minute, rate.burst)
 }
 
 fn parse_manifest(text: &str, use_: Use) -> Result<Manifest> {

@@ -2,12 +2,18 @@
 
 mod builder;
 mod follow;
+mod house;
+mod ready;
 mod scoped;
+mod tend;
 
 pub use self::{
     builder::ConnectorsBuilder,
+    ready::Part,
     scoped::{ActionCall, Scoped},
 };
+
+pub(crate) use self::ready::Heard;
 
 use std::{collections::BTreeMap, fmt::Display, sync::Arc};
 
@@ -16,20 +22,26 @@ use rustls::ClientConfig;
 use serde_json::Value;
 
 use crate::{
-    admit::Turns,
+    admit::{Repeats, Turns},
     api_key::ApiKeys,
-    audit::{Actor, Denials, Trail, Trails},
+    audit::{Actor, Denials, KeyUses, Trail, Trails},
     cache::Cache,
     clock::{Clock, Random},
     egress::Egress,
     error::{Error, Result},
     event::EventKind,
-    http::{LoopMark, Outbound},
-    id::{ConnectionId, TenantId},
+    http::{LoopMark, Outbound, TenantAndHost, Timeouts},
+    id::{ConnectionId, CredentialId, TenantId},
+    ledger::Ledger,
+    lent::Lent,
     opened::{Name, Opened},
+    rate::RateGate,
     registry::Registry,
     scope::{Scope, ScopeRule},
+    session::{Sessions, Throttle},
+    shares::Shares,
     store::Store,
+    user::Passwords,
     vault::Vault,
 };
 
@@ -49,14 +61,30 @@ pub(crate) struct Inner {
     pub(crate) mark: LoopMark,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) timeouts: Timeouts,
     pub(crate) registry: ArcSwap<Registry>,
     pub(crate) scopes: BTreeMap<String, ScopeRule>,
     pub(crate) opened: Cache<ConnectionId, Opened>,
+    pub(crate) lent: Cache<CredentialId, Lent>,
     pub(crate) names: Cache<Name, ConnectionId>,
     pub(crate) api_keys: ApiKeys,
+    pub(crate) sessions: Sessions,
+    pub(crate) passwords: Passwords,
+    pub(crate) throttle: Throttle,
     pub(crate) turns: Turns,
+    pub(crate) memory: Shares<TenantId>,
+    pub(crate) hosts: Shares<TenantAndHost>,
+    pub(crate) repeats: Repeats,
+    pub(crate) rates: RateGate,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) denials: Denials,
+    pub(crate) key_uses: KeyUses,
+    /// Up to which tenant the heads of audit chains were published in this round.
+    pub(crate) heads_published: tokio::sync::Mutex<Option<TenantId>>,
     pub(crate) library_tenant: TenantId,
+    /// What this process's master key looks like from outside.
+    pub(crate) fingerprint: [u8; 32],
+    pub(crate) heard: Heard,
 }
 
 impl Connectors {
@@ -78,6 +106,12 @@ impl Connectors {
     /// The clock behind it all.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock
+    }
+
+    /// The memory for requests and answers, in bytes. Upstreams' answers draw from it; a front door lets its requests and
+    /// its own answers draw from it too, so that all of them together have one bound.
+    pub fn memory(&self) -> &Shares<TenantId> {
+        &self.inner.memory
     }
 
     /// The mark on every HTTP request sent from here: a front door refuses requests that carry it.

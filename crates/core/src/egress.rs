@@ -30,6 +30,7 @@ use tokio::{
 use self::{policy::Asked, target::Host};
 use crate::{
     error::{Code, Error, Result, Retry},
+    http::timeouts::connect_timeout,
     id::TenantId,
     limits,
 };
@@ -69,9 +70,9 @@ impl Egress {
         let until = Instant::now() + connect;
         let addresses = match timeout_at(until, self.judged(tenant, host, port)).await {
             Ok(judged) => judged?,
-            Err(_) => return Err(connect_timeout()),
+            Err(_) => return Err(not_in_time(connect)),
         };
-        dial_first(&addresses, until).await
+        dial_first(&addresses, until, connect).await
     }
 
     /// The addresses of a host, once all of them are found to be permitted.
@@ -109,7 +110,7 @@ impl fmt::Debug for Egress {
 }
 
 /// Dials one judged address after the other, each with a fair share of the time that is left.
-async fn dial_first(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream> {
+async fn dial_first(addresses: &[SocketAddr], until: Instant, within: Duration) -> Result<TcpStream> {
     let tried = &addresses[..addresses.len().min(limits::DIALLED_ADDRESSES)];
     let mut failure = unreachable("its name has no address");
     for (index, address) in tried.iter().enumerate() {
@@ -118,7 +119,7 @@ async fn dial_first(addresses: &[SocketAddr], until: Instant) -> Result<TcpStrea
         match timeout(share, connect_to(*address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => failure = unreachable("the connection failed").caused_by(error),
-            Err(_) => failure = connect_timeout(),
+            Err(_) => failure = not_in_time(within),
         }
     }
     Err(failure)
@@ -137,9 +138,6 @@ fn forbidden() -> Error {
 }
 
 fn unresolved(error: io::Error) -> Error {
-    if error.kind() == io::ErrorKind::TimedOut {
-        return connect_timeout().caused_by(error);
-    }
     unreachable("its name was not found").caused_by(error)
 }
 
@@ -152,13 +150,8 @@ fn unreachable(why: &str) -> Error {
     .before_sending()
 }
 
-fn connect_timeout() -> Error {
-    Error::new(
-        Code::UpstreamTimeout,
-        "The upstream did not let us connect in time (connect). Check host and port, or try again later.",
-    )
-    .retry(Retry::Backoff)
-    .before_sending()
+fn not_in_time(within: Duration) -> Error {
+    connect_timeout("let us connect", within)
 }
 
 #[cfg(test)]

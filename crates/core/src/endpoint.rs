@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use tieline_manifest::{
-    Failure, FailureKind, FieldProblem, Head, Json, Manifest, RetryConfig, Tree, Values,
+    Failure, FailureKind, FieldProblem, Head, Json, Manifest, Repeat, RetryConfig, Tree, Values,
     request::{Request, Text},
 };
 use tokio::time::Instant;
@@ -24,6 +24,10 @@ pub(crate) struct EndpointAction {
 }
 
 impl Action for EndpointAction {
+    fn keyed(&self) -> bool {
+        self.manifest.endpoints[self.index].idempotency_header.is_some()
+    }
+
     fn run<'a>(&'a self, admitted: &'a Admitted, input: Json) -> BoxFuture<'a, Result<Json>> {
         Box::pin(async move {
             let (manifest, endpoint) = (&*self.manifest, &self.manifest.endpoints[self.index]);
@@ -32,6 +36,11 @@ impl Action for EndpointAction {
             if let Some(header) = keyed {
                 carry_key(&mut request, header, admitted);
             }
+            admitted
+                .connectors
+                .inner
+                .repeats
+                .called(admitted.by.tenant, admitted.now());
             let mut again = Again::new(manifest.retry.as_ref(), endpoint.idempotent || keyed.is_some());
             let signed = endpoint.needs_auth && admitted.auth().is_some();
             loop {
@@ -50,11 +59,11 @@ impl Action for EndpointAction {
     }
 }
 
-/// Lets the service know a repeat as one: the key is the call's id, which all attempts of one call share. One that the
-/// manifest itself sends is left as it is.
+/// Lets the service know a repeat as one: all attempts of one call carry the same key. One that the manifest itself
+/// sends is left as it is.
 fn carry_key(request: &mut Request, header: &str, admitted: &Admitted) {
     if !request.headers.iter().any(|(name, _)| name == header) {
-        let key = Text::literal(admitted.call().to_string());
+        let key = Text::literal(admitted.idempotency_key());
         request.headers.push((header.to_owned(), key));
     }
 }
@@ -87,13 +96,15 @@ pub(crate) fn render(
 /// An attempt that did not work.
 pub(crate) struct Failed {
     pub(crate) error: Error,
-    /// The status, where the service answered at all.
-    status: Option<u16>,
+    /// Whether the manifest lets us repeat it by ourselves.
+    listed: bool,
 }
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Self { error, status: None }
+        // Whoever is over capacity is not helped by repeats.
+        let listed = error.code() != Code::Overloaded;
+        Self { error, listed }
     }
 }
 
@@ -110,27 +121,39 @@ pub(crate) async fn attempt<T>(
         tenant: admitted.by.tenant,
         allowed_hosts: &admitted.hosts,
         deadline: admitted.deadline,
+        allotted: admitted.allotted,
         limits: AnswerLimits::default(),
+        memory: &inner.memory,
+        hosts: &inner.hosts,
     };
-    let mut answer = http::exchange(&*inner.outbound, &inner.egress, request, admitted, &with).await?;
+    let answer = http::exchange(&*inner.outbound, &inner.egress, request, admitted, &with).await;
+    if !answer.as_ref().is_err_and(Error::nothing_sent) {
+        admitted.tally.attempt();
+    }
+    let mut answer = answer?;
     let (status, headers) = (answer.status.as_u16(), std::mem::take(&mut answer.headers));
-    let body = answer.bytes().await?;
+    admitted.tally.answered(status, answer.sent);
+    let (body, weight) = answer.weighed().await?;
+    admitted.carries(weight);
+    admitted.tally.received_bytes(body.len() as u64);
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    read(
-        &Head {
-            status,
-            header: &header,
-        },
-        &body,
-    )
-    .map_err(|failure| {
+    let head = Head {
+        status,
+        header: &header,
+    };
+    let exhausted = admitted.connector.manifest().exhausted(&head);
+    if let Some(pause) = exhausted.and_then(|exhausted| http::reset(&exhausted, admitted.now())) {
+        admitted.rest(pause);
+    }
+    read(&head, &body).map_err(|failure| {
+        let listed = failure.repeat == Repeat::Listed;
         let pause = failure.retry_after.as_deref();
         let pause = pause.and_then(|text| http::retry_after(text, admitted.now()));
-        let error = refused(&admitted.connector.descriptor().name, failure, signed, pause);
-        Failed {
-            error,
-            status: Some(status),
+        if let (FailureKind::RateLimited, Some(pause)) = (failure.kind, pause) {
+            admitted.rest(pause);
         }
+        let error = refused(&admitted.connector.descriptor().name, failure, signed, pause);
+        Failed { error, listed }
     })
 }
 
@@ -143,43 +166,47 @@ fn refused(service: &str, failure: Failure, signed: bool, pause: Option<Duration
         (None, None) => String::new(),
     };
     let status = failure.status;
-    let later = pause.map_or(Retry::Backoff, Retry::After);
-    let (code, detail, retry) = match failure.kind {
+    let retry = match failure.repeat {
+        Repeat::Never => Retry::Never,
+        Repeat::Later | Repeat::Listed => pause.map_or(Retry::Backoff, Retry::After),
+    };
+    let (code, detail) = match failure.kind {
         FailureKind::Unauthorized if !signed => (
             Code::UpstreamUnauthorized,
             format!(
                 "{service} let us in only with credentials (HTTP {status}), and this action sends none of a connection's: \
                  check the address or the secret in its input.{said}"
             ),
-            Retry::Never,
         ),
         FailureKind::Unauthorized => (
             Code::UpstreamUnauthorized,
             format!("{service} refused the credentials (HTTP {status}): connect again with valid ones.{said}"),
-            Retry::Never,
         ),
         FailureKind::RateLimited => (
             Code::UpstreamRateLimited,
             format!("{service} asks us to slow down (HTTP {status}).{said}"),
-            later,
         ),
         FailureKind::Unavailable => (
             Code::UpstreamUnavailable,
             format!("{service} is in trouble (HTTP {status}): try again later.{said}"),
-            later,
         ),
         FailureKind::Malformed => (
             Code::UpstreamAnswerInvalid,
             format!("{service} answered something other than declared (HTTP {status}).{said}"),
-            Retry::Never,
         ),
         FailureKind::Rejected => (
             Code::ConnectorActionFailed,
             format!("{service} refused the call (HTTP {status}).{said}"),
-            Retry::Never,
         ),
     };
-    Error::new(code, detail).retry(retry).context("status", status)
+    let mut error = Error::new(code, detail).retry(retry).context("status", status);
+    if let Some(pointer) = failure.pointer {
+        error = error.field(pointer, format!("{service} refuses what stands here"));
+    }
+    match failure.request_id {
+        Some(id) => error.context("upstream_request", id),
+        None => error,
+    }
 }
 
 /// When a failed attempt is repeated.
@@ -206,22 +233,22 @@ impl<'a> Again<'a> {
         let Some(pause) = self.pause_after(failed) else {
             return Ok(false);
         };
-        let wake = Instant::now() + jitter(admitted, pause)?;
-        if wake >= admitted.deadline {
+        let now = Instant::now();
+        let repeats = &admitted.connectors.inner.repeats;
+        if now + pause.longest() >= admitted.deadline || !repeats.take(admitted.by.tenant, admitted.now()) {
             return Ok(false);
         }
-        tokio::time::sleep_until(wake).await;
-        Ok(true)
+        let mut byte = [0];
+        admitted.connectors.inner.random.fill(&mut byte)?;
+        tokio::time::sleep_until(now + pause.drawn(byte[0])).await;
+        Ok(admitted.uses().is_ok())
     }
 
     /// A write without an idempotency key is repeated only when nothing can have reached the service.
-    fn pause_after(&mut self, failed: &Failed) -> Option<Duration> {
+    fn pause_after(&mut self, failed: &Failed) -> Option<Pause> {
         let config = self.config?;
         let safe = self.repeatable || failed.error.nothing_sent();
-        let listed = failed
-            .status
-            .is_none_or(|status| config.retry_on.is_empty() || config.retry_on.contains(&status));
-        if !safe || !listed || self.attempts >= config.max_retries {
+        if !safe || !failed.listed || self.attempts >= config.max_retries {
             return None;
         }
         self.attempts += 1;
@@ -229,16 +256,53 @@ impl<'a> Again<'a> {
         self.pause = (self.pause * 2).min(MAX_RETRY_PAUSE);
         match failed.error.retry_hint() {
             Retry::Never => None,
-            Retry::Backoff => Some(backoff),
+            Retry::Backoff => Some(Pause {
+                least: Duration::ZERO,
+                backoff,
+            }),
             Retry::After(pause) if pause > MAX_RETRY_PAUSE => None,
-            Retry::After(pause) => Some(pause.max(backoff)),
+            Retry::After(least) => Some(Pause { least, backoff }),
         }
     }
 }
 
-/// Up to twice the pause: a crowd of callers that failed together does not come back together.
-fn jitter(admitted: &Admitted, pause: Duration) -> Result<Duration> {
-    let mut byte = [0_u8];
-    admitted.connectors.inner.random.fill(&mut byte)?;
-    Ok(pause + pause.mul_f64(f64::from(byte[0]) / 255.0))
+/// A pause before a repeat: at least what the service asked for, and any part of the back-off. A crowd of callers that
+/// failed together so does not come back together.
+struct Pause {
+    least: Duration,
+    backoff: Duration,
+}
+
+impl Pause {
+    fn longest(&self) -> Duration {
+        self.least + self.backoff
+    }
+
+    fn drawn(&self, byte: u8) -> Duration {
+        self.least + self.backoff.mul_f64(f64::from(byte) / 255.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l1_a_pause_is_drawn_from_all_of_the_back_off_after_what_the_service_asked_for() {
+        let seconds = Duration::from_secs;
+        let own = Pause {
+            least: Duration::ZERO,
+            backoff: seconds(8),
+        };
+        assert_eq!(
+            (own.drawn(0), own.drawn(255), own.longest()),
+            (seconds(0), seconds(8), seconds(8))
+        );
+        assert!(own.drawn(128) > seconds(4) && own.drawn(127) < seconds(4));
+        let asked = Pause {
+            least: seconds(5),
+            ..own
+        };
+        assert_eq!((asked.drawn(0), asked.drawn(255)), (seconds(5), seconds(13)));
+    }
 }

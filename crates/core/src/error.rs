@@ -96,6 +96,17 @@ impl Error {
         self
     }
 
+    /// The same wrong places, below another pointer: the same fields stand elsewhere in another request.
+    #[must_use]
+    pub(crate) fn moved(mut self, from: &str, to: &str) -> Self {
+        for field in &mut self.0.fields {
+            if let Some(rest) = field.pointer.strip_prefix(from) {
+                field.pointer = format!("{to}{rest}");
+            }
+        }
+        self
+    }
+
     /// Says whether trying again may help.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {

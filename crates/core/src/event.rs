@@ -61,10 +61,42 @@ kinds! {
     ConnectorUpdated = "connector.updated",
     /// A connection's health changed.
     ConnectorHealthChanged = "connector.health_changed",
+    /// A shared credential was made.
+    CredentialCreated = "credential.created",
+    /// A shared credential's fields, description, metadata or expiry changed.
+    CredentialUpdated = "credential.updated",
+    /// A shared credential has new secrets.
+    CredentialRotated = "credential.rotated",
+    /// A shared credential was deleted.
+    CredentialDeleted = "credential.deleted",
+    /// A shared credential will expire soon.
+    CredentialExpiring = "credential.expiring",
+    /// A shared credential has expired.
+    CredentialExpired = "credential.expired",
     /// A tenant was made.
     TenantCreated = "tenant.created",
+    /// A tenant was given another name.
+    TenantRenamed = "tenant.renamed",
+    /// A person was made known to the deployment.
+    UserCreated = "user.created",
+    /// A person's password changed, or they were locked out or let in again.
+    UserUpdated = "user.updated",
+    /// Somebody was invited into the tenant.
+    MemberInvited = "member.invited",
+    /// Somebody joined the tenant.
+    MemberAdded = "member.added",
+    /// A member has another role.
+    MemberUpdated = "member.updated",
+    /// A member, or somebody who was invited, belongs to the tenant no more.
+    MemberRemoved = "member.removed",
+    /// Somebody signed in.
+    SessionCreated = "session.created",
+    /// A session was ended before its time.
+    SessionEnded = "session.ended",
     /// An API key was made.
     ApiKeyCreated = "api_key.created",
+    /// An API key's name, permissions or expiry changed.
+    ApiKeyUpdated = "api_key.updated",
     /// An API key was revoked.
     ApiKeyRevoked = "api_key.revoked",
 }

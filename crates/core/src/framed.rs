@@ -17,6 +17,15 @@ impl Framed {
         self
     }
 
+    /// Appends a value that may be absent, which is not the same as an empty one.
+    #[must_use]
+    pub(crate) fn with_option(self, value: Option<&[u8]>) -> Self {
+        match value {
+            None => self.with(&[0]),
+            Some(value) => self.with(&[1]).with(value),
+        }
+    }
+
     /// The bytes.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0

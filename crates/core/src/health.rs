@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use tieline_manifest::Tree;
 use tokio::time::Instant;
 
@@ -14,7 +15,7 @@ use crate::{
     connectors::Connectors,
     endpoint::{attempt, render},
     error::{Code, Error, Result},
-    id::ConnectionId,
+    id::{ConnectionId, CredentialId},
     limits::CONNECTION_TEST_TIMEOUT,
     store::HealthState,
 };
@@ -52,21 +53,27 @@ impl TestResult {
 }
 
 impl Connectors {
-    /// Tests a connection and writes down its health. A failed test is an answer, not an error.
+    /// Tests a connection and writes down its health. A failed test is an answer, not an error. Of a service that only asks
+    /// to slow down, the health is as it was.
     ///
     /// # Errors
     /// `NOT_FOUND`; trouble of our own, after which the health is as it was.
     pub async fn test_connection(&self, by: &Actor, id: ConnectionId) -> Result<TestResult> {
         let admitted = self.admit_test(by, None, &Via::Connection(id)).await?;
         let result = found_out(&admitted).await?;
+        if result.error_code == Some(Code::UpstreamRateLimited) {
+            // It knows us and is busy: that says nothing new of the connection.
+            return Ok(result);
+        }
         let state = if result.success {
             HealthState::Healthy
         } else {
             HealthState::Failing
         };
         let reason = (!result.success).then_some(result.message.as_str());
-        let tested = admitted.opened.as_ref().map_or(0, |opened| opened.secret_version);
-        self.save_health(by, id, tested, state, reason).await?;
+        if let Some(tested) = &admitted.opened {
+            self.save_health(by, id, tested, state, reason).await?;
+        }
         Ok(result)
     }
 
@@ -77,12 +84,43 @@ impl Connectors {
     /// `CONNECTOR_CONFIG_INVALID` and so on.
     pub async fn test_unsaved(&self, by: &Actor, connect: &Connect) -> Result<TestResult> {
         self.check(connect)?;
-        let via = Via::Inline {
-            auth: connect.auth.clone(),
-            config: connect.config.clone(),
+        let config = connect.config.clone();
+        let via = match connect.credential {
+            None => Via::Inline {
+                auth: connect.auth.clone(),
+                config,
+            },
+            Some(credential) => Via::Credential {
+                credential,
+                config: Some(config),
+            },
         };
         let admitted = self.admit_test(by, Some(&connect.connector), &via).await?;
         found_out(&admitted).await
+    }
+
+    /// Tests a shared credential through the connector it is for.
+    ///
+    /// # Errors
+    /// `REQUEST_INVALID` when it is for no connector in particular; `NOT_FOUND`, `CREDENTIAL_EXPIRED`,
+    /// `ENVIRONMENT_MISMATCH`; trouble of our own.
+    pub async fn test_credential(&self, by: &Actor, id: CredentialId) -> Result<TestResult> {
+        let row = self.credential_row(by, id).await?;
+        by.may_use(row.environment, "credential")?;
+        if row.connector.is_none() {
+            let detail = "This credential is for no connector in particular, so nothing tells how to test it: test a connection that points to it.";
+            return Err(Error::new(Code::RequestInvalid, detail));
+        }
+        let via = Via::Credential {
+            credential: id,
+            config: None,
+        };
+        let admitted = self.admit_test(by, None, &via).await?;
+        let result = found_out(&admitted).await?;
+        let detail = json!({ "success": result.success });
+        let trail = self.trail(by, "credential.tested", id, detail, &[])?;
+        self.inner.store.record(by.tenant, trail).await?;
+        Ok(result)
     }
 
     async fn admit_test(&self, by: &Actor, connector: Option<&str>, via: &Via) -> Result<Admitted> {
@@ -101,7 +139,7 @@ impl Connectors {
 
 async fn found_out(admitted: &Admitted) -> Result<TestResult> {
     let started = Instant::now();
-    let report = in_time(admitted.deadline, test(admitted)).await;
+    let report = in_time(admitted.deadline, admitted.allotted, test(admitted)).await;
     let report = report
         .map(|report| report.scrubbed(admitted))
         .map_err(|error| admitted.scrub_error(error));
@@ -157,11 +195,16 @@ impl Report {
 fn is_ours(code: Code) -> bool {
     matches!(
         code,
-        Code::Internal | Code::Overloaded | Code::ConnectorDatabaseFailed | Code::ConnectorDecryptFailed
+        Code::Internal
+            | Code::Overloaded
+            | Code::ConnectorRateLimited
+            | Code::ConnectorDatabaseFailed
+            | Code::ConnectorDecryptFailed
     )
 }
 
 async fn test(admitted: &Admitted) -> Result<Report> {
+    admitted.uses()?;
     if let Some(tester) = admitted.connector.tester() {
         return tester(admitted).await.map(Report::Works);
     }

@@ -13,14 +13,20 @@ mod fill;
 mod loops;
 pub mod redact;
 mod retry_after;
+pub(crate) mod timeouts;
 pub(crate) mod tls;
+mod weight;
 
+pub(crate) use self::body::passing;
 pub use self::{
     body::{IncomingBody, OutgoingBody, bytes_body},
-    client::{Client, Outbound, Outgoing, Timeouts},
-    exchange::{Answer, AnswerLimits, With, exchange},
+    client::{Client, Outbound, Outgoing},
+    exchange::{Answer, AnswerLimits, TenantAndHost, With, exchange, pass},
     fill::{Secrets, fill},
     loops::{LOOP_HEADER, LoopMark},
-    retry_after::retry_after,
+    retry_after::{reset, retry_after},
+    timeouts::{Allotted, Timeouts},
     tls::TlsRoots,
 };
+
+pub(crate) use self::weight::Weight;

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
 use crate::{
-    clock::{Clock, Random},
+    clock::{Clock, Random, Timestamp},
     error::{Code, Error, Result},
 };
 
@@ -27,7 +27,17 @@ macro_rules! ids {
 
                 /// A new identifier; later ones sort after earlier ones.
                 pub fn new(clock: &dyn Clock, random: &dyn Random) -> Result<Self> {
-                    new_uuid(clock, random).map(Self)
+                    new_uuid(clock.now(), random).map(Self)
+                }
+
+                /// The same, of a time that was read before.
+                pub fn new_at(now: Timestamp, random: &dyn Random) -> Result<Self> {
+                    new_uuid(now, random).map(Self)
+                }
+
+                /// The least identifier of a time's millisecond.
+                pub fn first_at(at: Timestamp) -> Self {
+                    Self(uuid::Builder::from_unix_timestamp_millis(milliseconds(at), &[0; 10]).into_uuid())
                 }
 
                 /// The identifier with these bytes.
@@ -89,6 +99,7 @@ macro_rules! ids {
                     schemars::json_schema!({
                         "type": "string",
                         "pattern": concat!("^", $prefix, "_[0-7][0-9a-hjkmnp-tv-z]{25}$"),
+                        "examples": [concat!($prefix, "_01jd3k9v7rf8pa0q2m5w8x4ynz")],
                     })
                 }
             }
@@ -99,6 +110,10 @@ macro_rules! ids {
 ids! {
     /// A tenant.
     TenantId = "ten",
+    /// A person who signs in.
+    UserId = "usr",
+    /// A session of a person.
+    SessionId = "sess",
     /// An API key.
     ApiKeyId = "key",
     /// A shared credential.
@@ -114,11 +129,14 @@ ids! {
 }
 
 /// UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, the rest random.
-fn new_uuid(clock: &dyn Clock, random: &dyn Random) -> Result<Uuid> {
+fn new_uuid(now: Timestamp, random: &dyn Random) -> Result<Uuid> {
     let mut noise = [0_u8; 10];
     random.fill(&mut noise)?;
-    let milliseconds = u64::try_from(clock.now().as_millisecond()).unwrap_or(0);
-    Ok(uuid::Builder::from_unix_timestamp_millis(milliseconds, &noise).into_uuid())
+    Ok(uuid::Builder::from_unix_timestamp_millis(milliseconds(now), &noise).into_uuid())
+}
+
+fn milliseconds(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or(0)
 }
 
 fn encode(bits: u128) -> String {

@@ -11,9 +11,12 @@ use crate::{
     audit::Actor,
     connector::{Accepted, Connector},
     connectors::Connectors,
+    environment::Environment,
     error::{Code, Error, Result},
     http::redact::Redactor,
     id::ConnectionId,
+    lent::{Lent, Loan},
+    merged::stored,
     scope::Scope,
     secret::Secret,
     store::ConnectionRow,
@@ -32,8 +35,12 @@ pub(crate) struct Opened {
     /// Which connection, unless the fields came with the call.
     pub(crate) id: Option<ConnectionId>,
     pub(crate) connector: String,
+    /// Where they belong, unless they came with the call.
+    pub(crate) environment: Option<Environment>,
     pub(crate) auth: String,
     pub(crate) enabled: bool,
+    /// The credential they come from, if they do not stand in the connection itself.
+    pub(crate) loan: Option<Loan>,
     /// Which version of the secrets this is.
     pub(crate) secret_version: u32,
     pub(crate) config: Json,
@@ -53,12 +60,42 @@ impl Opened {
         Arc::new(Self {
             id: None,
             connector: connector.id().to_owned(),
+            environment: None,
             auth: accepted.auth,
             enabled: true,
+            loan: None,
             secret_version: 0,
             hosts: connector.hosts(config.tree()),
             config,
             redactor: redactor(&accepted.secrets),
+            present: present(&accepted.secrets),
+            secrets: accepted.secrets,
+        })
+    }
+
+    /// As which connection its uses are counted. A credential that is used by itself counts like a connection; no
+    /// connection has its identifier.
+    pub(crate) fn counted_as(&self) -> Option<ConnectionId> {
+        let lent = self.loan.as_ref().map(|loan| *loan.credential.as_bytes());
+        self.id.or(lent.map(ConnectionId::from_bytes))
+    }
+
+    /// Those of a credential, with fields laid over them.
+    pub(crate) fn lent(connector: &Connector, lent: &Arc<Lent>, over: Option<&Json>) -> Result<Self> {
+        let accepted = lent.accepted(connector, over)?;
+        let redactor = lent.redactor(&accepted)?;
+        let config = Json::from_tree(accepted.public);
+        Ok(Self {
+            id: None,
+            connector: connector.id().to_owned(),
+            environment: Some(lent.environment),
+            auth: accepted.auth,
+            enabled: true,
+            loan: Some(lent.loan()),
+            secret_version: 0,
+            hosts: connector.hosts(config.tree()),
+            config,
+            redactor,
             present: present(&accepted.secrets),
             secrets: accepted.secrets,
         })
@@ -76,19 +113,28 @@ fn present(secrets: &BTreeMap<String, Secret>) -> BTreeSet<SecretRef> {
 impl Connectors {
     /// A connection by identifier, from the cache when it is warm.
     pub(crate) async fn opened(&self, by: &Actor, id: ConnectionId) -> Result<Arc<Opened>> {
-        if let Some(opened) = self.inner.opened.get(by.tenant, &id) {
+        if let Some(opened) = self.inner.opened.get(by.tenant, &id)
+            && self.is_current(by, &opened)
+        {
             return Ok(opened);
         }
         let ticket = self.inner.opened.ticket(by.tenant, &id);
         let row = self.connection_row(by, id).await?;
-        let opened = self.open(&row).await?;
+        let opened = match row.credential {
+            None => self.open(&row).await?,
+            Some(credential) => self.open_lent(&row, &self.lent(by, credential).await?)?,
+        };
         self.inner.opened.insert(ticket, opened.clone());
         Ok(opened)
     }
 
     /// A connection by identifier, as it is stored now: what a test finds out is said of these secrets and no others.
     pub(crate) async fn opened_afresh(&self, by: &Actor, id: ConnectionId) -> Result<Arc<Opened>> {
-        self.open(&self.connection_row(by, id).await?).await
+        let row = self.connection_row(by, id).await?;
+        match row.credential {
+            None => self.open(&row).await,
+            Some(credential) => self.open_lent(&row, &self.lent_afresh(by, credential).await?),
+        }
     }
 
     /// A connection by its name, from the caches when they are warm.
@@ -129,19 +175,31 @@ impl Connectors {
     async fn open(&self, row: &ConnectionRow) -> Result<Arc<Opened>> {
         let connector = self.registry().get(&row.connector)?;
         let secrets = self.open_secrets(row).await?;
-        let config =
-            Json::parse(&row.config).map_err(|error| Error::internal("a stored config does not parse", error))?;
+        let config = stored(&row.config)?;
         Ok(Arc::new(Opened {
             id: Some(row.id),
             connector: row.connector.clone(),
+            environment: Some(row.environment),
             auth: row.auth.clone(),
             enabled: row.enabled,
+            loan: None,
             secret_version: row.secret_version,
             hosts: connector.hosts(config.tree()),
             config,
             redactor: redactor(&secrets),
             present: present(&secrets),
             secrets,
+        }))
+    }
+
+    /// A connection that points to a credential.
+    fn open_lent(&self, row: &ConnectionRow, lent: &Arc<Lent>) -> Result<Arc<Opened>> {
+        let connector = self.registry().get(&row.connector)?;
+        Ok(Arc::new(Opened {
+            id: Some(row.id),
+            environment: Some(row.environment),
+            enabled: row.enabled,
+            ..Opened::lent(&connector, lent, Some(&stored(&row.config)?))?
         }))
     }
 }

@@ -8,30 +8,83 @@
 
 mod api_key;
 mod audit;
+mod call;
 pub mod conformance;
 mod connection;
+mod credential;
 mod data_key;
 mod feed;
+mod idempotency;
+mod link;
+mod membership;
 mod memory;
+mod session;
+mod setting;
 mod tenant;
+mod usage;
+mod user;
 
 pub use self::{
-    api_key::{ApiKeyRow, ApiKeyStore, Door},
-    audit::{AuditRow, AuditStore},
+    api_key::{ApiKeyRow, ApiKeyStore, ApiKeyUse, Door},
+    audit::{AuditFilter, AuditRow, AuditStore, entity},
+    call::{CallBatch, CallEntry, CallFilter, CallKind, CallRow, CallStore, Mark, Scanned, Seal},
     connection::{
         ConnectionFilter, ConnectionRow, ConnectionStore, Health, HealthState, Inserted, SealedField, Updated,
     },
+    credential::{CredentialFilter, CredentialRow, CredentialStore, Deleted, DueCredential},
     data_key::{DataKeyRow, DataKeyStore},
     feed::{FeedRow, FeedStore},
+    idempotency::{Begun, IdempotencyRow, IdempotencyStore},
+    link::{Acceptance, Accepted, Ground, KnownAs, LinkDoor, LinkPurpose, LinkRow, LinkStore},
+    membership::{MemberChange, MemberRow, MembershipRow, MembershipStore},
     memory::MemoryStore,
-    tenant::{TenantRow, TenantStore},
+    session::{SessionDoor, SessionRow, SessionStore},
+    setting::SettingStore,
+    tenant::{Renamed, TenantRow, TenantStore},
+    usage::{Sums, UsageBy, UsageFilter, UsageRow, UsageStore},
+    user::{UserRow, UserStore},
 };
 
 /// The answer of a store, boxed at the border.
 pub type StoreFuture<'a, T> = futures_util::future::BoxFuture<'a, crate::Result<T>>;
 
+/// What a store did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreCounts {
+    /// Statements that ran.
+    pub statements: u64,
+    /// Commits that were made.
+    pub commits: u64,
+    /// Changes that wait.
+    pub waiting: u64,
+}
+
 /// Everything the server keeps. An embedder's own store needs only [`ConnectionStore`].
-pub trait Store: TenantStore + ApiKeyStore + ConnectionStore + AuditStore + DataKeyStore + FeedStore {
+pub trait Store:
+    TenantStore
+    + UserStore
+    + MembershipStore
+    + LinkStore
+    + SessionStore
+    + ApiKeyStore
+    + ConnectionStore
+    + CredentialStore
+    + AuditStore
+    + DataKeyStore
+    + FeedStore
+    + IdempotencyStore
+    + CallStore
+    + UsageStore
+    + SettingStore
+{
     /// How many statements (or, for memory, verbs) ran so far: the hot path's tests count them.
     fn statements(&self) -> u64;
+
+    /// What it did, and what waits for it.
+    fn counts(&self) -> StoreCounts {
+        StoreCounts {
+            statements: self.statements(),
+            ..StoreCounts::default()
+        }
+    }
 }

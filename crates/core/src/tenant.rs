@@ -7,14 +7,14 @@ use serde_json::json;
 use crate::{
     api_key::{CreatedApiKey, NewApiKey},
     audit::Actor,
-    clock::Timestamp,
+    clock::{Rfc3339, Timestamp},
     connectors::Connectors,
     error::{Code, Error, Result},
     event::EventKind,
     id::TenantId,
     name::check_name,
     page::{self, Page},
-    store::{Inserted, TenantRow},
+    store::{Inserted, Renamed, TenantRow},
 };
 
 /// A tenant.
@@ -26,7 +26,7 @@ pub struct Tenant {
     /// Its name, unique in the deployment.
     pub name: String,
     /// When it was made.
-    #[schemars(with = "String")]
+    #[schemars(with = "Rfc3339")]
     pub created_at: Timestamp,
 }
 
@@ -37,6 +37,9 @@ pub struct CreatedTenant {
     /// Its first key.
     pub key: CreatedApiKey,
 }
+
+/// The tenant that a server makes on its first start and finds again by this name, so it keeps it.
+pub const DEFAULT_TENANT: &str = "default";
 
 impl Connectors {
     /// Makes a tenant with its first key. The audit entry stands in the new tenant's own chain.
@@ -65,12 +68,36 @@ impl Connectors {
                 tenant: row.into(),
                 key,
             }),
-            Inserted::Taken(_) => Err(Error::new(
-                Code::NameTaken,
-                format!("There is a tenant `{name}` already: choose another name."),
-            )
-            .field("/name", "is taken")),
+            Inserted::Taken(_) => Err(name_taken(name)),
         }
+    }
+
+    /// Gives a tenant another name.
+    ///
+    /// # Errors
+    /// `NAME_TAKEN` when another tenant has it, `REQUEST_INVALID` from and to [`DEFAULT_TENANT`].
+    pub async fn rename_tenant(&self, by: &str, id: TenantId, name: &str) -> Result<Tenant> {
+        check_name("/name", name)?;
+        let standing = self.tenant(id).await?;
+        if standing.name != name && [standing.name.as_str(), name].contains(&DEFAULT_TENANT) {
+            let detail = format!(
+                "The tenant `{DEFAULT_TENANT}` is found by its name, so it keeps it, and no other takes it: make a tenant with the name you want."
+            );
+            return Err(Error::new(Code::RequestInvalid, detail).field("/name", "cannot be changed"));
+        }
+        let by = Actor::new(id, by);
+        let detail = json!({ "name": name });
+        let trail = self.trail(&by, "tenant.renamed", id, detail, &[EventKind::TenantRenamed])?;
+        match self.inner.store.rename_tenant(id, name.to_owned(), trail).await? {
+            Renamed::Renamed | Renamed::Unchanged => self.tenant(id).await,
+            Renamed::Taken => Err(name_taken(name)),
+        }
+    }
+
+    /// One tenant. Whether the caller may know of it was asked before.
+    pub async fn tenant(&self, id: TenantId) -> Result<Tenant> {
+        let row = self.inner.store.tenant(id).await?;
+        row.map(Tenant::from).ok_or_else(Error::not_found)
     }
 
     /// All tenants, for the operator.
@@ -88,6 +115,11 @@ impl Connectors {
     pub async fn tenant_by_name(&self, name: &str) -> Result<Option<Tenant>> {
         Ok(self.inner.store.tenant_by_name(name).await?.map(Tenant::from))
     }
+}
+
+fn name_taken(name: &str) -> Error {
+    let detail = format!("There is a tenant `{name}` already: choose another name.");
+    Error::new(Code::NameTaken, detail).field("/name", "is taken")
 }
 
 impl From<TenantRow> for Tenant {

@@ -16,6 +16,7 @@ use crate::{
     error::{Code, Error, Result},
     framed::Framed,
     id::TenantId,
+    ledger::Marker,
     secret::Secret,
 };
 
@@ -50,6 +51,9 @@ pub trait Vault: Send + Sync {
 
     /// Computes the links of a tenant's audit chain.
     fn link(&self, tenant: TenantId) -> audit::Link;
+
+    /// Computes the marks of a tenant's ledger of calls.
+    fn marker(&self, tenant: TenantId) -> Marker;
 
     /// Opens a value that is text.
     ///

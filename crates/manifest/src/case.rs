@@ -14,7 +14,7 @@ use crate::{
     node::{Fields, NodeKind, Spot},
     parse,
     request::{Request, SecretRef},
-    response::{Failure, FailureKind, Head},
+    response::{Failure, FailureKind, Head, Repeat},
     values::{FieldProblem, Values},
 };
 
@@ -268,11 +268,13 @@ fn join(problems: &[FieldProblem]) -> String {
 
 /// A failure as a case writes it.
 fn failure_tree(failure: &Failure) -> Tree {
-    let text = |text: &Option<String>| text.clone().map_or(Tree::Null, Tree::String);
+    let text = |text: Option<&str>| text.map_or(Tree::Null, Tree::from);
     let mut entries = vec![
         ("kind".to_owned(), Tree::from(failure.kind.as_str())),
-        ("code".to_owned(), text(&failure.code)),
-        ("message".to_owned(), text(&failure.message)),
+        ("code".to_owned(), text(failure.code.as_deref())),
+        ("message".to_owned(), text(failure.message.as_deref())),
+        ("pointer".to_owned(), text(failure.pointer.as_deref())),
+        ("retry".to_owned(), Tree::Bool(failure.repeat != Repeat::Never)),
     ];
     if let Some(wait) = &failure.retry_after {
         // A case writes seconds as a number and a date as a text.
@@ -383,7 +385,7 @@ fn read_error(spot: &Spot<'_>, of_input: bool, lints: &mut Lints) -> Option<Outc
         let words: Vec<_> = words.iter().map(|word| (*word, ())).collect();
         kind.one_of(&words, lints);
     }
-    for field in ["code", "message", "retryAfter"] {
+    for field in ["code", "message", "pointer", "retry", "retryAfter"] {
         fields.get(field);
     }
     fields.close(&[], lints);

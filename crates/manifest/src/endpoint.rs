@@ -7,6 +7,7 @@ mod render;
 
 use crate::{
     json::Tree,
+    manifest::Rate,
     path::Path,
     property::{Input, Property},
     template::{Place, Template},
@@ -14,6 +15,8 @@ use crate::{
 
 pub(crate) use address::{Address, Segments, is_plain_url};
 pub(crate) use read::{header_name, read_headers, read_json_path, read_statuses, read_timeout};
+
+pub use render::Below;
 
 use body::{BodyPlan, Shape};
 
@@ -44,6 +47,8 @@ pub struct Endpoint {
     pub output: Option<Property>,
     /// Milliseconds, when it differs from the manifest's.
     pub timeout_ms: Option<u64>,
+    /// How often it may be called over one connection, within what the manifest says for all.
+    pub rate: Option<Rate>,
     /// For people.
     pub tags: Vec<String>,
     pub(crate) target: Target,
@@ -118,8 +123,12 @@ pub(crate) struct Test {
     pub(crate) path: Segments,
     pub(crate) headers: Vec<Header>,
     pub(crate) label: Option<Path>,
+    /// What is shown in place of a value that says little by itself.
+    pub(crate) labels: Vec<(String, String)>,
     /// Passing status codes; every 2xx when empty.
     pub(crate) expect: Vec<u16>,
+    /// Codes of the service with which a passing status does not pass.
+    pub(crate) except_codes: Vec<String>,
 }
 
 impl Endpoint {

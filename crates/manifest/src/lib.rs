@@ -23,13 +23,16 @@ mod template;
 mod values;
 
 pub use auth::{Accepted, Auth, AuthKind, Choice, Field, FieldKind, GivenSecret, KeyLocation};
-pub use endpoint::{Effect, Endpoint, Header, ResponseMapping};
+pub use endpoint::{Below, Effect, Endpoint, Header, ResponseMapping};
 pub use json::{Json, JsonError, JsonErrorKind, JsonLimits, Tree};
 pub use lint::Lint;
-pub use manifest::{CATEGORIES, Capability, HostRule, Link, Manifest, Publisher, RetryConfig, SetupStep, Status, Use};
+pub use manifest::{
+    CATEGORIES, Capability, Exhausted, HostRule, Link, Manifest, Publisher, Rate, ResetFormat, RetryConfig, SetupStep,
+    Status, Use,
+};
 pub use path::Path;
 pub use property::{Input, Kind, Property};
-pub use response::{Failure, FailureKind, Head};
+pub use response::{Failure, FailureKind, Head, Repeat};
 pub use schema::DIALECT;
 pub use template::Template;
 pub use values::{FieldProblem, Values};

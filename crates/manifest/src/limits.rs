@@ -41,15 +41,16 @@ pub const AUTH_METHODS: usize = 50;
 pub const FIELDS: usize = 100;
 /// Headers of one mapping; a server takes a hundred lines at most.
 pub const HEADERS: usize = 100;
-/// Array elements a bracketed form or a query may expand to.
-pub const FORM_PAIRS: usize = 10_000;
+/// Values, empty ones and those around others too, that are written into a bracketed form or a query: each has its whole
+/// name and place put together.
+pub const FORM_VALUES: usize = 10_000;
 
-/// A call's time limit in milliseconds unless the manifest says otherwise.
-pub const TIMEOUT_DEFAULT_MS: u64 = 30_000;
 /// The shortest time limit that a real service can meet.
 pub const TIMEOUT_MIN_MS: u64 = 1_000;
 /// The longest time a caller is kept waiting.
 pub const TIMEOUT_MAX_MS: u64 = 120_000;
+/// Requests a minute that a manifest may declare: more is no limit.
+pub const REQUESTS_PER_MINUTE_MAX: u64 = 1_000_000;
 /// Repeats of one call.
 pub const RETRIES_MAX: u64 = 10;
 /// Pause between repeats, in milliseconds.

@@ -1,11 +1,13 @@
 //! A whole manifest: read, judged and compiled once.
 
 mod host;
+pub(crate) mod rate;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use host::HostRule;
+pub use rate::Exhausted;
 
 use crate::{
     auth::Auth,
@@ -56,8 +58,10 @@ pub struct Manifest {
     pub capabilities: Vec<Capability>,
     /// How to get connected, step by step.
     pub setup: Vec<SetupStep>,
-    /// Milliseconds for one call.
-    pub timeout_ms: u64,
+    /// Milliseconds for one call, where it says so.
+    pub timeout_ms: Option<u64>,
+    /// How often one connection may be used.
+    pub rate: Option<Rate>,
     /// How a call is repeated.
     pub retry: Option<RetryConfig>,
     /// The ways to sign in.
@@ -69,6 +73,8 @@ pub struct Manifest {
     pub(crate) base_url: Option<Address>,
     pub(crate) default_headers: Vec<Header>,
     pub(crate) test: Option<Test>,
+    /// How an array stands in a query.
+    pub(crate) query_arrays: Arrays,
     pub(crate) errors: ErrorPaths,
     pub(crate) rate_limit: RateLimit,
     pub(crate) mapping: ResponseMapping,
@@ -174,13 +180,43 @@ pub struct RetryConfig {
     pub retry_delay_ms: u64,
     /// Status codes that are worth a repeat.
     pub retry_on: Vec<u16>,
+    /// The header in which the service says `true` or `false` to a repeat, in lower case.
+    pub retry_header: Option<String>,
+}
+
+/// How an array is written as pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Arrays {
+    /// The name again for each element: `a=1&a=2`.
+    #[default]
+    Repeat,
+    /// Numbered in brackets: `a[0]=1&a[1]=2`.
+    Index,
+}
+
+impl Arrays {
+    pub(crate) const WORDS: &[(&'static str, Self)] = &[("repeat", Self::Repeat), ("index", Self::Index)];
 }
 
 /// Where an error answer tells what is wrong.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ErrorPaths {
-    pub(crate) code_path: Option<Path>,
+    /// The first that finds something counts.
+    pub(crate) code_paths: Vec<Path>,
     pub(crate) message_path: Option<Path>,
+    /// The name of the input that was refused.
+    pub(crate) param_path: Option<Path>,
+    /// The header with the service's own id of the request, in lower case.
+    pub(crate) request_id_header: Option<String>,
+}
+
+/// How often something may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests a minute.
+    pub per_minute: u32,
+    /// How many of them may come at once.
+    pub burst: u32,
 }
 
 /// Where an answer tells how long to wait.
@@ -188,6 +224,28 @@ pub(crate) struct ErrorPaths {
 pub(crate) struct RateLimit {
     pub(crate) retry_after_header: String,
     pub(crate) retry_after_path: Option<Path>,
+    pub(crate) remaining_header: Option<String>,
+    pub(crate) reset_header: Option<String>,
+    pub(crate) reset_format: ResetFormat,
+}
+
+/// How a header tells when there are requests left again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetFormat {
+    /// In so many seconds.
+    Seconds,
+    /// At this second of the Unix clock.
+    Epoch,
+    /// At this millisecond of it.
+    EpochMs,
+}
+
+impl ResetFormat {
+    pub(crate) const WORDS: &[(&'static str, Self)] = &[
+        ("seconds", Self::Seconds),
+        ("epoch", Self::Epoch),
+        ("epochMs", Self::EpochMs),
+    ];
 }
 
 impl Default for RateLimit {
@@ -195,6 +253,9 @@ impl Default for RateLimit {
         Self {
             retry_after_header: "retry-after".to_owned(),
             retry_after_path: None,
+            remaining_header: None,
+            reset_header: None,
+            reset_format: ResetFormat::Seconds,
         }
     }
 }

@@ -183,6 +183,14 @@ impl<'n> Spot<'n> {
         self.list(lints).iter().filter_map(|item| item.text(lints)).collect()
     }
 
+    /// The elements of a list, or the one value that stands in its place.
+    pub(crate) fn one_or_more(&self, lints: &mut Lints) -> Vec<Spot<'n>> {
+        match &self.node.kind {
+            NodeKind::List(_) => self.list(lints),
+            _ => vec![self.clone()],
+        }
+    }
+
     /// A mapping whose keys are the manifest's own names.
     pub(crate) fn entries(&self, lints: &mut Lints) -> Vec<(&'n str, Spot<'n>)> {
         let NodeKind::Map(entries) = &self.node.kind else {

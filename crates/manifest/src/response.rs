@@ -6,8 +6,10 @@ use crate::{
     endpoint::{Endpoint, ResponseMapping, Test},
     json::{Json, Tree},
     limits,
-    manifest::Manifest,
+    manifest::{Manifest, RetryConfig},
     path::Path,
+    property::Input,
+    values::pointer_token,
 };
 
 /// The first part of an answer.
@@ -34,13 +36,30 @@ pub struct Failure {
     pub kind: FailureKind,
     /// The HTTP status.
     pub status: u16,
+    /// Whether the same request may work another time.
+    pub repeat: Repeat,
     /// The upstream's own code.
     pub code: Option<String>,
     /// The upstream's own sentence, made one line and cut to a bound; for [`FailureKind::Malformed`] ours.
     pub message: Option<String>,
+    /// Where in the input the upstream sees the trouble: a JSON pointer (RFC 6901).
+    pub pointer: Option<Box<str>>,
     /// How long the upstream asks us to wait, as it wrote it: seconds or a date, which needs a clock to be read. Of an
-    /// answer that says to come later (429, 408, 5xx).
+    /// answer that says to come later.
     pub retry_after: Option<String>,
+    /// The upstream's own id of the request, which its support asks for.
+    pub request_id: Option<Box<str>>,
+}
+
+/// Whether a failed request may work another time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It will fail again.
+    Never,
+    /// It may work, when the caller tries again.
+    Later,
+    /// It may work, and the manifest lets us repeat it.
+    Listed,
 }
 
 /// The kinds of [`Failure`].
@@ -78,7 +97,7 @@ impl Endpoint {
     /// Reads an answer: the result, or why there is none.
     pub fn read(&self, manifest: &Manifest, head: &Head<'_>, body: &[u8]) -> Result<Json, Failure> {
         if !(200..300).contains(&head.status) {
-            return Err(failure(manifest, head, body));
+            return Err(failure(manifest, head, body, &self.inputs));
         }
         read_result(&self.mapping, &manifest.mapping, head, body)
     }
@@ -92,13 +111,28 @@ impl Test {
         } else {
             self.expect.contains(&head.status)
         };
-        if !passes {
-            return Err(failure(manifest, head, body));
+        if !passes || self.excepts(manifest, body) {
+            return Err(failure(manifest, head, body, &[]));
         }
         let Some(path) = &self.label else { return Ok(None) };
         let json =
             Json::parse_bytes(body).map_err(|error| malformed(head, format!("the answer is not JSON: {error}")))?;
-        Ok(path.first(json.tree()).and_then(line))
+        let label = path.first(json.tree()).and_then(line);
+        let word = |label: String| match self.labels.iter().find(|(value, _)| *value == label) {
+            Some((_, word)) => word.clone(),
+            None => label,
+        };
+        Ok(label.map(word))
+    }
+
+    /// Whether the answer carries a code that speaks against the credential.
+    fn excepts(&self, manifest: &Manifest, body: &[u8]) -> bool {
+        let told = || {
+            let json = Json::parse_bytes(body).ok()?;
+            let mut paths = manifest.errors.code_paths.iter();
+            paths.find_map(|path| line(path.first(json.tree())?))
+        };
+        !self.except_codes.is_empty() && told().is_some_and(|code| self.except_codes.contains(&code))
     }
 }
 
@@ -106,9 +140,12 @@ fn malformed(head: &Head<'_>, message: String) -> Failure {
     Failure {
         kind: FailureKind::Malformed,
         status: head.status,
+        repeat: Repeat::Never,
         code: None,
         message: Some(message),
+        pointer: None,
         retry_after: None,
+        request_id: None,
     }
 }
 
@@ -134,26 +171,66 @@ fn read_result(own: &ResponseMapping, common: &ResponseMapping, head: &Head<'_>,
     }
 }
 
-fn failure(manifest: &Manifest, head: &Head<'_>, body: &[u8]) -> Failure {
+fn failure(manifest: &Manifest, head: &Head<'_>, body: &[u8], inputs: &[Input]) -> Failure {
     let json = Json::parse_bytes(body).ok();
-    let at = |path: &Option<Path>| {
-        let tree = path.as_ref()?.first(json.as_ref()?.tree())?;
-        line(tree)
-    };
-    let kind = match head.status {
+    let at = |path: &Path| line(path.first(json.as_ref()?.tree())?);
+    let errors = &manifest.errors;
+    let kind = kind(head.status);
+    let repeat = repeat(manifest.retry.as_ref(), kind, head);
+    let retry_after = || retry_after(manifest, head, json.as_ref());
+    let request_id = || (head.header)(errors.request_id_header.as_ref()?);
+    Failure {
+        kind,
+        status: head.status,
+        repeat,
+        code: errors.code_paths.iter().find_map(at),
+        message: errors.message_path.as_ref().and_then(at),
+        pointer: errors
+            .param_path
+            .as_ref()
+            .and_then(at)
+            .and_then(|name| input_pointer(&name, inputs))
+            .map(String::into_boxed_str),
+        retry_after: (repeat != Repeat::Never).then(retry_after).flatten(),
+        request_id: request_id()
+            .and_then(|id| line(&Tree::from(id)))
+            .map(String::into_boxed_str),
+    }
+}
+
+/// What a status that is no success means.
+fn kind(status: u16) -> FailureKind {
+    match status {
         401 => FailureKind::Unauthorized,
         429 => FailureKind::RateLimited,
         408 | 500..=599 => FailureKind::Unavailable,
         _ => FailureKind::Rejected,
-    };
-    let later = matches!(kind, FailureKind::RateLimited | FailureKind::Unavailable);
-    Failure {
-        kind,
-        status: head.status,
-        code: at(&manifest.errors.code_path),
-        message: at(&manifest.errors.message_path),
-        retry_after: later.then(|| retry_after(manifest, head, json.as_ref())).flatten(),
     }
+}
+
+/// The service's own word wins, then the manifest's list, then what the status means. Refused credentials stay refused.
+fn repeat(config: Option<&RetryConfig>, kind: FailureKind, head: &Head<'_>) -> Repeat {
+    let said = config.and_then(|config| (head.header)(config.retry_header.as_ref()?));
+    let listed = config.is_some_and(|config| config.retry_on.contains(&head.status));
+    let any = config.is_none_or(|config| config.retry_on.is_empty());
+    let passes = matches!(kind, FailureKind::RateLimited | FailureKind::Unavailable);
+    match (kind, said) {
+        (FailureKind::Unauthorized | FailureKind::Malformed, _) | (_, Some("false")) => Repeat::Never,
+        (_, Some("true")) => Repeat::Listed,
+        _ if listed || (passes && any) => Repeat::Listed,
+        _ if passes => Repeat::Later,
+        _ => Repeat::Never,
+    }
+}
+
+/// The pointer to an input that a service calls `items[0][price]` or `items.0.price`, if the input is one of these.
+fn input_pointer(name: &str, inputs: &[Input]) -> Option<String> {
+    let mut steps = name.split(['[', ']', '.']).filter(|step| !step.is_empty()).peekable();
+    let first = *steps.peek()?;
+    if !inputs.iter().any(|input| input.name == first) {
+        return None;
+    }
+    Some(steps.map(|step| format!("/{}", pointer_token(step))).collect())
 }
 
 /// A scalar as text.
@@ -186,6 +263,60 @@ fn retry_after(manifest: &Manifest, head: &Head<'_>, body: Option<&Json>) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_service_s_word_wins_then_the_list_then_the_status() {
+        let told = |retry_on: &[u16], status: u16, said: Option<&str>| {
+            let config = RetryConfig {
+                max_retries: 1,
+                retry_delay_ms: 1,
+                retry_on: retry_on.to_vec(),
+                retry_header: Some("again".to_owned()),
+            };
+            let header = |name: &str| said.filter(|_| name == "again");
+            let head = Head {
+                status,
+                header: &header,
+            };
+            repeat(Some(&config), kind(status), &head)
+        };
+        for (list, status, said, expected) in [
+            (&[][..], 503, None, Repeat::Listed),
+            (&[], 429, None, Repeat::Listed),
+            (&[], 409, None, Repeat::Never),
+            (&[409], 409, None, Repeat::Listed),
+            (&[409], 503, None, Repeat::Later),
+            (&[409], 409, Some("false"), Repeat::Never),
+            (&[], 503, Some("false"), Repeat::Never),
+            (&[409], 400, Some("true"), Repeat::Listed),
+            (&[], 503, Some("perhaps"), Repeat::Listed),
+            (&[401], 401, Some("true"), Repeat::Never),
+        ] {
+            assert_eq!(told(list, status, said), expected, "{status} {said:?}");
+        }
+        let header = |_: &str| None;
+        let head = Head {
+            status: 503,
+            header: &header,
+        };
+        assert_eq!(repeat(None, FailureKind::Unavailable, &head), Repeat::Listed);
+    }
+
+    #[test]
+    fn a_service_s_name_of_an_input_becomes_a_pointer() {
+        let inputs = ["items", "a~b"].map(|name| Input {
+            name: name.to_owned(),
+            property: crate::property::Property::default(),
+        });
+        let pointer = |name| input_pointer(name, &inputs);
+        assert_eq!(pointer("items[0][price]").as_deref(), Some("/items/0/price"));
+        assert_eq!(pointer("items.0.price").as_deref(), Some("/items/0/price"));
+        assert_eq!(pointer("items").as_deref(), Some("/items"));
+        assert_eq!(pointer("a~b[c/d]").as_deref(), Some("/a~0b/c~1d"));
+        for other in ["", "[]", "card[number]", "item"] {
+            assert_eq!(pointer(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn what_an_upstream_says_is_one_clean_line() {

@@ -1,39 +1,51 @@
 //! What all routes share, and the serving of it.
 
+pub(crate) mod life;
 mod patient;
+pub(crate) mod runs;
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
     ops::Deref,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use tieline::{
-    Connectors, Result,
+    Connectors, Error, Result,
     clock::{Random, SystemRandom},
     id::TenantId,
+    setup::SetupLink,
+    shares::{Share, Shares},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tower::ServiceExt;
 
-use self::patient::Patient;
+use self::{life::Life, patient::Patient, runs::Runs};
 use crate::{
+    api::health::Ready,
+    browser::Peer,
+    cors::{Cors, Origin},
     limits::{
-        ACCEPT_PAUSE, DRAIN_TIMEOUT, HEADER_READ_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE, MAX_HEAD_BYTES,
-        MAX_HEADERS, MAX_MEMORY, MAX_MEMORY_PER_TENANT,
+        ACCEPT_PAUSE, CUT_TIMEOUT, DRAIN_TIMEOUT, HEADER_READ_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE,
+        MAX_HEAD_BYTES, MAX_HEADERS,
     },
     local::LocalKey,
-    openapi, router,
-    shares::{Share, Shares},
+    metrics::Metrics,
+    openapi,
+    router::{self, METRICS},
+    site::Site,
 };
 
 /// What all routes share. Clones share one state.
@@ -47,9 +59,23 @@ pub struct Shared {
     pub connectors: Connectors,
     /// The API description, as it is sent.
     pub(crate) openapi: Bytes,
+    /// The same for people, once somebody asked for it.
+    manual: OnceLock<Bytes>,
     pub(crate) local: Option<Arc<LocalKey>>,
-    /// The bytes of requests and answers that may be in memory at once.
+    pub(crate) cors: Cors,
+    pub(crate) ready: Arc<Ready>,
+    pub(crate) metrics: Arc<Metrics>,
+    open_metrics: bool,
+    /// Where we are reached.
+    pub(crate) site: Site,
+    /// The link for the first person, while there is none.
+    pub(crate) setup: Option<SetupLink>,
+    /// The bytes of requests and answers that may be in memory at once: the library's, whose upstreams draw from it too.
     pub(crate) memory: Shares<TenantId>,
+    /// Whether requests are taken; routes that tell of it ask [`App::is_draining`].
+    pub(crate) life: Arc<Life>,
+    /// Requests that are run to their end even when their caller is gone.
+    pub(crate) runs: Arc<Runs>,
     random: Arc<dyn Random>,
 }
 
@@ -65,10 +91,19 @@ impl App {
     /// The routes of this library.
     pub fn new(connectors: Connectors) -> Self {
         Self(Arc::new(Shared {
-            connectors,
             openapi: openapi::document(&router::routes()).to_string().into(),
+            manual: OnceLock::new(),
             local: None,
-            memory: Shares::new(MAX_MEMORY, MAX_MEMORY_PER_TENANT),
+            site: Site::default(),
+            setup: None,
+            cors: Cors::default(),
+            ready: Arc::default(),
+            metrics: Arc::new(Metrics::new(connectors.clock().now())),
+            open_metrics: false,
+            memory: connectors.memory().clone(),
+            connectors,
+            life: Arc::new(Life::new()),
+            runs: Arc::new(Runs::new()),
             random: Arc::new(SystemRandom),
         }))
     }
@@ -82,9 +117,69 @@ impl App {
         }))
     }
 
+    /// Lets pages of these origins read our answers.
+    #[must_use]
+    pub fn with_cors(self, origins: &[Origin]) -> Self {
+        Self(Arc::new(Shared {
+            cors: Cors::new(origins),
+            ..Arc::unwrap_or_clone(self.0)
+        }))
+    }
+
+    /// Tells where the server is reached; without it no browser may change anything.
+    #[must_use]
+    pub fn at(self, site: Site) -> Self {
+        Self(Arc::new(Shared {
+            site,
+            ..Arc::unwrap_or_clone(self.0)
+        }))
+    }
+
+    /// Lets everyone read the numbers under `/metrics`.
+    #[must_use]
+    pub fn with_open_metrics(self) -> Self {
+        Self(Arc::new(Shared {
+            open_metrics: true,
+            ..Arc::unwrap_or_clone(self.0)
+        }))
+    }
+
+    /// Lets the first person in by this link.
+    #[must_use]
+    pub fn with_setup(self, link: SetupLink) -> Self {
+        Self(Arc::new(Shared {
+            setup: Some(link),
+            ..Arc::unwrap_or_clone(self.0)
+        }))
+    }
+
     /// All routes as one service: what [`serve`] listens with, and what answers without listening.
     pub fn router(&self) -> axum::Router {
-        router::build(self.clone(), router::routes())
+        let routes = router::routes().into_iter();
+        let routes = routes.map(|route| {
+            if self.open_metrics {
+                route.opened_to_all(METRICS)
+            } else {
+                route
+            }
+        });
+        router::build(self.clone(), routes.collect())
+    }
+
+    /// The API description as a page.
+    pub(crate) fn manual(&self) -> Result<Bytes> {
+        if let Some(written) = self.manual.get() {
+            return Ok(written.clone());
+        }
+        let document = serde_json::from_slice(&self.openapi);
+        let document = document.map_err(|error| Error::internal("the API description does not parse", error))?;
+        let page = openapi::manual(&document).document().into();
+        Ok(self.manual.get_or_init(|| page).clone())
+    }
+
+    /// Whether the server was asked to stop: open requests end, and it is not ready for others.
+    pub fn is_draining(&self) -> bool {
+        self.life.is_draining()
     }
 
     /// A name for one request, in answer and log.
@@ -123,7 +218,8 @@ type Seat = (OwnedSemaphorePermit, Share<IpAddr>);
 const NO_SEAT: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// Serves until `shutdown` is over, then lets open requests end, [`DRAIN_TIMEOUT`] at most.
+/// Serves until `shutdown` is over, then lets open requests end, [`DRAIN_TIMEOUT`] at most. Those that take longer are
+/// answered that they are cut.
 pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) {
     let by_source = Shares::new(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE);
     serve_shared(listener, app, shutdown, by_source).await;
@@ -138,20 +234,52 @@ async fn serve_shared(listener: TcpListener, app: App, shutdown: impl Future<Out
         tokio::select! {
             () = &mut shutdown => break,
             (stream, from, permit) = accept(&listener, &seats) => {
-                let Some(share) = by_source.take(source(from.ip()), 1) else {
-                    let _ = stream.try_write(NO_SEAT);
-                    continue;
-                };
-                // Answers are one write each: waiting for more to send only delays them.
-                let _ = stream.set_nodelay(true);
-                converse(stream, (permit, share), router.clone(), &graceful);
+                take_in((stream, from, permit), &by_source, &router, &graceful);
             }
         }
     }
+    app.ready.stop();
+    app.life.drain();
+    // Who is in the queue has been told by the kernel that they are connected.
+    while let Some(connected) = accept(&listener, &seats).now_or_never() {
+        take_in(connected, &by_source, &router, &graceful);
+    }
     drop(listener);
-    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+    let_end(graceful, &app).await;
+}
+
+/// Gives a connection its seat, or says that there is none.
+fn take_in(
+    (stream, from, permit): (TcpStream, SocketAddr, OwnedSemaphorePermit),
+    by_source: &Shares<IpAddr>,
+    router: &axum::Router,
+    graceful: &GracefulShutdown,
+) {
+    let Some(share) = by_source.take(source(from.ip()), 1) else {
+        let _ = stream.try_write(NO_SEAT);
+        return;
+    };
+    // Answers are one write each: waiting for more to send only delays them.
+    let _ = stream.set_nodelay(true);
+    converse(stream, (permit, share), router.clone(), graceful);
+}
+
+/// Lets open requests end, also those whose caller is gone; after a while it ends them.
+async fn let_end(graceful: GracefulShutdown, app: &App) {
+    let limit = tokio::time::Instant::now() + DRAIN_TIMEOUT;
+    let mut ended = std::pin::pin!(graceful.shutdown());
+    let callers = tokio::time::timeout_at(limit, &mut ended).await;
+    let runs = tokio::time::timeout_at(limit, app.runs.idle()).await;
+    if callers.is_err() || runs.is_err() {
         tracing::warn!("some requests did not end in time and are cut");
     }
+    if callers.is_err() {
+        app.life.end();
+        if tokio::time::timeout(CUT_TIMEOUT, &mut ended).await.is_err() {
+            tracing::warn!("some callers did not take in time that they were cut");
+        }
+    }
+    app.runs.end().await;
 }
 
 /// The next connection, once there is a seat for it.
@@ -180,12 +308,18 @@ fn converse<S>(stream: S, seat: Seat, router: axum::Router, graceful: &GracefulS
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    // Noted for what must be counted by where it comes from, such as failed sign-ins.
+    let peer = Peer(seat.1.by());
+    let service = router.map_request(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(stream)), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Patient::new(stream)), TowerToHyperService::new(service));
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -216,6 +350,44 @@ mod tests {
         assert_eq!(source("::ffff:192.0.2.7"), "192.0.2.7");
         assert_eq!(source("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
+    }
+
+    /// G13: who cannot be waited for is told, and what did end is whole.
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_cut_with_an_answer_when_the_server_stops() {
+        async fn never() -> Result<crate::route::Nothing> {
+            std::future::pending().await
+        }
+        let app = app();
+        let endless = crate::route::route(http::Method::GET, "/endless", crate::caller::Access::Anyone, never);
+        let router = router::build(app.clone(), vec![endless]);
+        let (mut client, stream) = tokio::io::duplex(64 * 1024);
+        let (seats, by_source) = (Arc::new(Semaphore::new(1)), Shares::new(1, 1));
+        let permit = seats.acquire_owned().await.unwrap();
+        let share = by_source.take(IpAddr::V6(Ipv6Addr::LOCALHOST), 1).unwrap();
+        let graceful = GracefulShutdown::new();
+        converse(stream, (permit, share), router, &graceful);
+        client
+            .write_all(b"GET /endless HTTP/1.1\r\nhost: t\r\n\r\n")
+            .await
+            .unwrap();
+        // The request is in before the end begins.
+        while app.life.watchers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!app.is_draining());
+        app.life.drain();
+        let started = tokio::time::Instant::now();
+        let_end(graceful, &app).await;
+        assert_eq!(started.elapsed(), DRAIN_TIMEOUT);
+        assert!(app.is_draining());
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+        assert!(
+            answer.contains("connection: close") && answer.contains("SERVER_STOPPING"),
+            "{answer}"
+        );
     }
 
     fn app() -> App {

@@ -1,19 +1,27 @@
 //! Who calls us, and what they may.
 //!
-//! A caller's tenant comes from their key and from nowhere else.
+//! A caller's tenant comes from their key or their session and from nowhere else.
+
+mod role;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, header, request::Parts};
 use tieline::{
     Code, Error, Result,
-    api_key::{ApiKey, NewApiKey},
+    api_key::{ApiKey, ApiKeyPatch, NewApiKey, Permissions},
     audit::Actor,
     clock::Timestamp,
     error::FieldError,
+    membership::{Authority, Role},
+    session::Person,
 };
 
-use crate::{app::App, route::invalid};
+use crate::{
+    app::App,
+    browser::{self, Peer},
+    route::invalid,
+};
 
 /// Declares the permissions: every noun can be read, written and executed.
 macro_rules! permissions {
@@ -82,8 +90,10 @@ permissions! {
 pub enum Access {
     /// Anyone, without a key.
     Anyone,
-    /// Whoever has this permission.
+    /// Whoever has this permission, with a key or a session.
     Needs(Permission),
+    /// Whoever is signed in: it is about their own session.
+    SignedIn,
 }
 
 impl From<Permission> for Access {
@@ -97,36 +107,85 @@ impl std::fmt::Display for Access {
         f.write_str(match self {
             Self::Anyone => "anyone",
             Self::Needs(permission) => permission.as_str(),
+            Self::SignedIn => "signed in",
         })
     }
+}
+
+/// What a role may do.
+pub(crate) fn of_role(role: Role) -> impl Iterator<Item = Permission> {
+    let all = Permission::ALL.iter().copied();
+    all.filter(move |permission| role::grants(role, *permission))
 }
 
 /// An authenticated caller.
 pub struct Caller {
     /// Whose tenant they act in, and under which name.
     pub actor: Actor,
-    key: Arc<ApiKey>,
+    who: Who,
+    counted: bool,
+}
+
+/// What a caller is known by.
+enum Who {
+    Key(Arc<ApiKey>),
+    Person(Person),
 }
 
 impl Caller {
-    /// The caller named by `Authorization: Bearer sk_…`, or this machine's command line with the key of this run.
-    pub(crate) async fn authenticate(app: &App, headers: &HeaderMap, asked: &str) -> Result<Self> {
-        let token = bearer(headers)?;
-        if let Some((actor, key)) = app.local.as_ref().and_then(|local| local.admits(token)) {
-            return Ok(Self { actor, key });
+    /// The caller named by `Authorization: Bearer sk_…`, or this machine's command line with the key of this run, or the
+    /// person of a session's cookie. With a key a cookie counts for nothing.
+    pub(crate) async fn authenticate(app: &App, head: &Parts, asked: &str) -> Result<Self> {
+        if !head.headers.contains_key(header::AUTHORIZATION)
+            && let Some(token) = browser::token(&head.headers)?
+        {
+            browser::may_change(&app.site, head)?;
+            let person = app.connectors.authenticate_session(token, asked).await?;
+            return Ok(Self {
+                actor: Actor::new(person.tenant, person.user),
+                who: Who::Person(person),
+                counted: true,
+            });
         }
-        let key = app.connectors.authenticate(token, asked).await?;
-        let actor = Actor {
-            tenant: key.tenant,
-            name: key.id.to_string(),
-        };
-        Ok(Self { actor, key })
+        let token = bearer(&head.headers)?;
+        if let Some((actor, key)) = app.local.as_ref().and_then(|local| local.admits(token)) {
+            let who = Who::Key(key);
+            return Ok(Self {
+                actor,
+                who,
+                counted: false,
+            });
+        }
+        let source = head.extensions.get::<Peer>().map(|peer| peer.0);
+        app.connectors.may_try_key(source, token)?;
+        let key = app.connectors.authenticate(token, asked).await;
+        let key = key.inspect_err(|error| {
+            if error.code() == Code::Unauthenticated {
+                app.connectors.tried_wrong_key(source);
+            }
+        })?;
+        let actor = Actor::new(key.tenant, key.id).bound_to(key.environment);
+        Ok(Self {
+            actor,
+            who: Who::Key(key),
+            counted: true,
+        })
     }
 
-    /// Whether the caller has a permission. Only `true` counts, and `admin` holds all but `operator`.
+    /// Whether the caller's requests are counted. Not those of this machine's command line: with it an operator stops
+    /// whoever uses all that a tenant may ask for.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.counted
+    }
+
+    /// Whether the caller has a permission. Of a key only `true` counts, and `admin` holds all but `operator`; of a
+    /// person the role does.
     pub fn has(&self, permission: Permission) -> bool {
-        let granted = |permission: Permission| self.key.permissions.get(permission.as_str()) == Some(&true);
-        granted(permission) || (permission != Permission::Operator && granted(Permission::Admin))
+        let key = match &self.who {
+            Who::Key(key) => key,
+            Who::Person(person) => return role::grants(person.role, permission),
+        };
+        key_has(&key.permissions, permission)
     }
 
     /// Refuses a caller without a permission.
@@ -135,34 +194,122 @@ impl Caller {
             return Ok(());
         }
         let permission = permission.as_str();
-        Err(Error::new(
-            Code::PermissionDenied,
-            format!("This key lacks the permission `{permission}`. Use a key that has it, or have one made."),
-        ))
+        let detail = match &self.who {
+            Who::Key(_) => {
+                format!("This key lacks the permission `{permission}`. Use a key that has it, or have one made.")
+            }
+            Who::Person(person) => format!(
+                "Your role here is `{}`, which lacks the permission `{permission}`. Ask an admin.",
+                person.role
+            ),
+        };
+        Err(Error::new(Code::PermissionDenied, detail))
+    }
+
+    /// Who is signed in; refuses keys.
+    pub(crate) fn person(&self) -> Result<&Person> {
+        match &self.who {
+            Who::Person(person) => Ok(person),
+            Who::Key(_) => Err(Error::new(
+                Code::PermissionDenied,
+                "This is about a session, and an API key has none. `GET /api/v1/api-keys` tells about keys.",
+            )),
+        }
+    }
+
+    /// Refuses sessions, where a browser that was tricked could do too much.
+    pub(crate) fn needs_key(&self) -> Result<()> {
+        match &self.who {
+            Who::Key(_) => Ok(()),
+            Who::Person(_) => Err(Error::new(
+                Code::PermissionDenied,
+                "This takes an API key and no session: make a key, and send it as `Authorization: Bearer sk_…`.",
+            )),
+        }
+    }
+
+    /// How far the caller's rights over people go (K3): up to the strongest role whose every right they have. An owner's
+    /// rights are an admin's and deleting the tenant, which of keys only an operator's may. People act in all environments,
+    /// so a key that is bound to one has every right of no role.
+    pub(crate) fn authority(&self) -> Authority {
+        let bound = self.actor.environment.is_some();
+        let operator = self.has(Permission::Operator) && !bound;
+        let rank = match &self.who {
+            Who::Person(person) => Some(person.role),
+            Who::Key(_) if bound => None,
+            Who::Key(_) => Role::ALL.into_iter().rev().find(|role| {
+                of_role(*role).all(|permission| self.has(permission)) && (*role != Role::Owner || operator)
+            }),
+        };
+        Authority {
+            actor: self.actor.clone(),
+            rank,
+            operator,
+        }
     }
 
     /// From when on the caller's key is refused. No key that it makes may live longer (K3).
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.key.expires_at
+        match &self.who {
+            Who::Key(key) => key.expires_at,
+            Who::Person(_) => None,
+        }
     }
 
     /// Refuses a new key with unknown permissions, and one stronger or longer-lived than the caller's own.
     pub fn may_make(&self, new: &NewApiKey) -> Result<()> {
-        for permission in parse(&new.permissions)? {
-            self.needs(permission)?;
+        self.may_grant(&new.permissions)?;
+        self.may_outlive(new.expires_at)
+    }
+
+    /// Refuses a change that gives a key more than the caller has: rights, rights for longer than the caller has them, or a
+    /// longer life for the rights it has (K3).
+    pub fn may_change(&self, key: &ApiKey, patch: &ApiKeyPatch) -> Result<()> {
+        if let Some(permissions) = &patch.permissions {
+            self.may_grant(permissions)?;
+            let gains = |permission: &Permission| !key_has(&key.permissions, *permission);
+            if parse(permissions)?.iter().any(gains) {
+                self.may_outlive(patch.expires_at.unwrap_or(key.expires_at))?;
+            }
         }
-        let outlives = match (self.key.expires_at, new.expires_at) {
-            (Some(own), Some(new)) => new > own,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if outlives {
+        match patch.expires_at {
+            Some(expires_at) if is_later(expires_at, key.expires_at) => {
+                self.may_grant(patch.permissions.as_ref().unwrap_or(&key.permissions))?;
+                self.may_outlive(expires_at)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn may_grant(&self, permissions: &Permissions) -> Result<()> {
+        parse(permissions)?
+            .into_iter()
+            .try_for_each(|permission| self.needs(permission))
+    }
+
+    fn may_outlive(&self, expires_at: Option<Timestamp>) -> Result<()> {
+        if is_later(expires_at, self.expires_at()) {
             return Err(Error::new(
                 Code::PermissionDenied,
-                "This key expires, so a key it makes cannot live longer: send an `expiresAt` that is not later than its own.",
+                "This key expires, so a key it makes or changes cannot live longer: send an `expiresAt` that is not later than its own.",
             ));
         }
         Ok(())
+    }
+}
+
+/// Whether a key with these permissions has one: only `true` counts, and `admin` holds all but `operator`.
+fn key_has(permissions: &Permissions, permission: Permission) -> bool {
+    let granted = |permission: Permission| permissions.get(permission.as_str()) == Some(&true);
+    granted(permission) || (permission != Permission::Operator && granted(Permission::Admin))
+}
+
+/// Whether one expiry is later than another; never is the latest.
+fn is_later(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
+    match (one, other) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(one), Some(other)) => one > other,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line. Its help is made from these types; what connectors and actions take comes from their descriptors.
 
 mod api;
+mod audit;
 mod call;
 mod check;
 mod connection;
@@ -12,6 +13,7 @@ mod manifest;
 mod output;
 mod remote;
 mod serve;
+mod user;
 
 use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -42,7 +44,16 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
-    command: Command,
+    asked: Asked,
+}
+
+/// The server stands apart: how many threads it works on is a setting, so its configuration is read first.
+#[derive(Subcommand)]
+enum Asked {
+    /// Start the server.
+    Serve(Listen),
+    #[command(flatten)]
+    Command(Command),
 }
 
 /// Where the configuration comes from.
@@ -58,8 +69,6 @@ struct Configured {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start the server.
-    Serve(Listen),
     /// Show the configuration that holds and where each setting comes from. Starts and makes nothing.
     Check(Listen),
     /// List the connectors, or show one: how it is connected and what it can do.
@@ -91,12 +100,18 @@ enum Command {
         #[command(flatten)]
         from: Configured,
     },
+    /// The people of the tenant: list, invite, reset a password.
+    #[command(subcommand)]
+    User(user::User),
     /// Check and try manifests.
     #[command(subcommand)]
     Manifest(manifest::Manifest),
     /// Make and check master keys.
     #[command(subcommand)]
     Key(Key),
+    /// Verify what was written down.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Print the HTTP API's description (OpenAPI 3.1, JSON).
     Openapi,
 }
@@ -131,15 +146,12 @@ pub fn main() -> ExitCode {
         Err(error) => return not_understood(error),
     };
     let output = Output { json: cli.json };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let done = match runtime {
-        Ok(runtime) => {
-            let done = runtime.block_on(run(cli.command, output));
-            // A name that is still being looked up must not hold us.
-            runtime.shutdown_background();
-            done
-        }
-        Err(error) => Err(Error::internal("the runtime cannot be started", error).into()),
+    let done = match cli.asked {
+        Asked::Serve(Listen { listen, from }) => from
+            .load_with(listen)
+            .map_err(Failure::from)
+            .and_then(|config| on_threads(config.threads, serve::serve(config, output))),
+        Asked::Command(command) => on_threads(0, run(command, output)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -150,6 +162,22 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Works to the end on so many threads, or on one per processor when it is 0.
+fn on_threads(threads: usize, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| Error::internal("the runtime cannot be started", error))?;
+    let done = runtime.block_on(work);
+    // A name that is still being looked up must not hold us.
+    runtime.shutdown_background();
+    done
+}
+
 /// Reads the command line. Of an action's inputs the grammar knows nothing, so `--help` after one is a command of its own.
 fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(&args).or_else(|error| {
@@ -157,10 +185,10 @@ fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
         match Cli::try_parse_from(others) {
             Ok(Cli {
                 json,
-                command: Command::Call(call),
+                asked: Asked::Command(Command::Call(call)),
             }) if error.kind() == ErrorKind::DisplayHelp => Ok(Cli {
                 json,
-                command: Command::CallHelp(call),
+                asked: Asked::Command(Command::CallHelp(call)),
             }),
             _ => Err(error),
         }
@@ -185,12 +213,9 @@ fn not_understood(mut error: clap::Error) -> ExitCode {
 }
 
 async fn run(command: Command, output: Output) -> Result<(), Failure> {
-    if !matches!(command, Command::Serve(_)) {
-        telemetry::start_quiet();
-    }
+    telemetry::start_quiet();
     match command {
-        Command::Serve(Listen { listen, from }) => serve::serve(from.load_with(listen)?, output).await,
-        Command::Check(Listen { listen, from }) => check::check(&from.load_with(listen)?, output),
+        Command::Check(Listen { listen, from }) => check::check(&from.load_with(listen)?, output).await,
         Command::Connectors { id: None, from } => connectors::list(&from.load()?, output).await,
         Command::Connectors { id: Some(id), from } => connectors::show(&from.load()?, &id, output).await,
         Command::Connections { connector, from } => connection::list(&from.load()?, connector.as_deref(), output).await,
@@ -203,9 +228,11 @@ async fn run(command: Command, output: Output) -> Result<(), Failure> {
             call::help(call, grammar, output).await
         }
         Command::Test { connection, from } => connection::test(&from.load()?, &connection, output).await,
+        Command::User(command) => user::run(command, output).await,
         Command::Manifest(command) => manifest::run(command, output).await,
         Command::Key(Key::New) => key::new(output),
         Command::Key(Key::Status(from)) => key::status(&from.load()?, output).await,
+        Command::Audit(audit::Audit::Verify(verify)) => audit::verify(verify, output).await,
         Command::Openapi => {
             let document = Json::from(openapi::document(&router::routes()));
             output.result(&document, || output::pretty(document.tree()));

@@ -4,6 +4,7 @@
 //! environment, besides [`MasterKey::from_env`](tieline::vault::MasterKey::from_env).
 
 mod settings;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -11,26 +12,47 @@ use std::{
     collections::BTreeMap,
     env::VarError,
     net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tieline::{
-    Code, Error, Result,
+    Code, Error, MasterKey, Result,
     egress::{Allow, EgressPolicy},
-    scope::ScopeRule,
+    http::Timeouts,
+    rate::{Limit, RateLimits},
+    scope::{MAX_SCOPE_BYTES, Scope, ScopeRule},
     secret::Secret,
 };
+use tieline_manifest::lint;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use self::settings::Settings;
 pub use self::settings::{Origin, Setting, Value};
+use crate::{
+    cors,
+    limits::{MAX_CALL_SECONDS, MAX_CONNECT_SECONDS, MAX_RATE},
+};
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "tieline.toml";
 
 /// A configuration file, at most: ours are a few kilobytes, and a wrong path may name anything.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// The levels of the log, the least talkative first.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Threads that work: none is one per processor, and far more than processors only get in each other's way.
+const THREADS: RangeInclusive<i64> = 0..=256;
+
+/// Days that calls are kept: a century is as good as for ever.
+const KEEP_DAYS: RangeInclusive<i64> = 0..=36_500;
+
+/// Seconds of a day.
+const DAY: u64 = 24 * 60 * 60;
 
 /// What holds for this process.
 #[derive(Debug)]
@@ -39,6 +61,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where people reach it, when that is another address.
     pub public_url: Option<Url>,
+    /// Threads that work; one per processor when it is 0.
+    pub threads: usize,
     /// The data folder.
     pub data: PathBuf,
     /// The environment variable that may hold the master key.
@@ -51,6 +75,8 @@ pub struct Config {
     pub passphrase_file: Option<PathBuf>,
     /// Which addresses connectors may reach besides the public internet.
     pub egress: EgressPolicy,
+    /// Whose pages may read our answers.
+    pub cors_origins: Vec<cors::Origin>,
     /// Certificate authorities to trust besides the system's.
     pub extra_ca_files: Vec<PathBuf>,
     /// The kinds of scope.
@@ -59,8 +85,16 @@ pub struct Config {
     pub log_json: bool,
     /// What is logged.
     pub log_level: String,
+    /// How long calls are kept; for good, unless said.
+    pub calls_kept: Option<Duration>,
+    /// Everyone may read the numbers under `/metrics`.
+    pub metrics_open: bool,
     /// The folder with the operator's own manifests.
     pub catalog: Option<PathBuf>,
+    /// How often things may be asked for.
+    pub rates: RateLimits,
+    /// How long each wait for an upstream may take.
+    pub timeouts: Timeouts,
     /// Every setting as written, with its origin.
     pub settings: BTreeMap<String, Setting>,
 }
@@ -172,14 +206,15 @@ impl Reader {
             "an http or https URL without user, query and fragment",
             public_url,
         );
+        let threads = self.number("server.threads", THREADS, "a number of threads");
         let data = self.text("data.dir", "a path", path);
-        let master_key_env = self.text("master_key.env", "the name of an environment variable", variable_name);
-        let master_key_file = self.optional("master_key.file", "a path", path);
-        let passphrase_env = self.optional(
-            "master_key.passphrase_env",
-            "the name of an environment variable",
-            variable_name,
+        let master_key_env = self.text("master_key.env", VARIABLE_NAME, variable_name);
+        let master_key_file = self.optional(
+            "master_key.file",
+            "the path of a file that holds the key, not the key",
+            |text| path(text).filter(|_| MasterKey::parse(text).is_err()),
         );
+        let passphrase_env = self.optional("master_key.passphrase_env", VARIABLE_NAME, variable_name);
         let passphrase_file = self.optional("master_key.passphrase_file", "a path", path);
         let places = [
             ("master_key.file", master_key_file.is_some()),
@@ -190,24 +225,39 @@ impl Reader {
             let what = format!("`{name}` names a second place for the master key: name one");
             self.mistaken(name, &what);
         }
-        let allow = self.list("egress.allow", "networks, such as `10.1.0.0/16` or `fd00::5`", |text| {
-            Allow::net(text).ok()
+        let allow = self.list(
+            "egress.allow",
+            "networks, such as `10.1.0.0/16`, each alone or with `port=`, `host=` and `tenant=` after it",
+            |text| {
+                Allow::parse(text).map_err(|error| {
+                    let hint = error.fields().first().map(|field| format!("; {}", field.message));
+                    hint.unwrap_or_default()
+                })
+            },
+        );
+        let own = self.list("egress.own", "IP addresses", |text| {
+            text.parse::<IpAddr>().map_err(|_| String::new())
         });
-        let own = self.list("egress.own", "IP addresses", |text| text.parse::<IpAddr>().ok());
         let loopback = self.switch("egress.loopback");
-        let extra_ca_files = self.list("tls.extra_ca_files", "paths", path);
+        let cors_origins = self.list(
+            "cors.origins",
+            "exact origins, such as `https://app.example.com` or `http://localhost:3000`: scheme and host in lower case, \
+             the port only where it is not the scheme's own, no path, no slash at the end, neither `*` nor `null`",
+            |text| cors::Origin::parse(text).ok_or_else(String::new),
+        );
+        let extra_ca_files = self.list("tls.extra_ca_files", "paths", |text| path(text).ok_or_else(String::new));
         let scopes = self.scopes();
         let log_json = self.text("log.format", "`plain` or `json`", |text| match text {
             "plain" => Some(false),
             "json" => Some(true),
             _ => None,
         });
-        let log_level = self.text(
-            "log.level",
-            "a level or a filter, such as `info` or `info,tieline=debug`",
-            |text| EnvFilter::try_new(text).ok().map(|_| text.to_owned()),
-        );
+        let log_level = self.log_level();
+        let calls_kept = self.number("ledger.keep_days", KEEP_DAYS, "a number of days");
+        let metrics_open = self.switch("metrics.open");
         let catalog = self.optional("catalog.dir", "a path", path);
+        let rates = self.rates();
+        let timeouts = self.timeouts();
         if loopback && listen.is_some_and(|listen: SocketAddr| !listen.ip().is_loopback()) {
             self.mistaken(
                 "egress.loopback",
@@ -219,9 +269,15 @@ impl Reader {
             all: settings,
             problems,
         } = self.0;
-        let (Some(listen), Some(data), Some(master_key_env), Some(log_json), Some(log_level), true) =
-            (listen, data, master_key_env, log_json, log_level, problems.is_empty())
-        else {
+        let (Some(listen), Some(threads), Some(data), Some(master_key_env), Some(log_json), Some(log_level), true) = (
+            listen,
+            threads,
+            data,
+            master_key_env,
+            log_json,
+            log_level,
+            problems.is_empty(),
+        ) else {
             let detail = match problems.as_slice() {
                 [one] if one.message.ends_with('?') => one.message.clone(),
                 [one] => format!("{}.", one.message),
@@ -233,17 +289,25 @@ impl Reader {
         Ok(Config {
             listen,
             public_url,
+            threads,
             data,
             master_key_env,
             master_key_file,
             passphrase_env,
             passphrase_file,
             egress: EgressPolicy { allow, loopback, own },
+            cors_origins,
             extra_ca_files,
             scopes,
             log_json,
             log_level,
+            calls_kept: calls_kept
+                .filter(|days| *days > 0)
+                .map(|days: u64| Duration::from_secs(days * DAY)),
+            metrics_open,
             catalog,
+            rates,
+            timeouts,
             settings,
         })
     }
@@ -258,6 +322,12 @@ impl Reader {
             .collect();
         let mut scopes = BTreeMap::new();
         for name in kinds {
+            let kind = &name["scopes.".len()..];
+            if Scope::new(kind, "").is_err() {
+                let what =
+                    format!("the name of a kind of scope has 1 to {MAX_SCOPE_BYTES} bytes and no control characters");
+                self.mistaken(&name, &what);
+            }
             let rule = self.text(&name, "`required`, `optional` or `off`", |text| match text {
                 "required" => Some(Some(ScopeRule::Required)),
                 "optional" => Some(Some(ScopeRule::Optional)),
@@ -293,19 +363,94 @@ impl Reader {
         }
     }
 
-    fn list<T>(&mut self, name: &str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Vec<T> {
+    /// A list; what is wrong with an item may come with a hint.
+    fn list<T>(&mut self, name: &str, expected: &str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let Value::List(items) = self.value(name) else {
             return Vec::new();
         };
-        let read: Option<Vec<T>> = items.iter().map(|item| read(item)).collect();
-        if read.is_none() {
-            self.mistaken(name, &format!("`{name}` must list {expected}"));
+        let read: Result<Vec<T>, String> = items.iter().map(|item| read(item)).collect();
+        read.unwrap_or_else(|hint| {
+            self.mistaken(name, &format!("`{name}` must list {expected}{hint}"));
+            Vec::new()
+        })
+    }
+
+    /// What is logged. A filter takes a word that is no level for the name of a part to log, and then logs nothing else: who
+    /// means a part writes its level too.
+    fn log_level(&mut self) -> Option<String> {
+        let Value::Text(text) = self.value("log.level") else {
+            return None;
+        };
+        let text = text.clone();
+        let mut directives = text.split(',').map(str::trim);
+        let odd = directives.find(|word| {
+            !word.is_empty()
+                && !word.contains(['=', '['])
+                && !LEVELS.iter().any(|level| word.eq_ignore_ascii_case(level))
+        });
+        if odd.is_none() && !text.trim().is_empty() && EnvFilter::try_new(&text).is_ok() {
+            return Some(text);
         }
-        read.unwrap_or_default()
+        let hint = match odd.map(str::to_lowercase).as_deref() {
+            Some("warning") => "; did you mean `warn`?".to_owned(),
+            Some(word) => lint::hint(word, LEVELS),
+            None => String::new(),
+        };
+        let what = format!(
+            "`log.level` must be one of {}, or a filter such as `info,tieline=debug`{hint}",
+            LEVELS.map(|level| format!("`{level}`")).join(", ")
+        );
+        self.mistaken("log.level", &what);
+        None
+    }
+
+    /// So many a minute; 0 is no limit.
+    fn rate(&mut self, name: &str) -> Option<Limit> {
+        self.number(name, 0..=MAX_RATE, "a whole number of requests a minute")
+            .and_then(Limit::per_minute)
+    }
+
+    /// Waits for upstreams, each within what the machine and a patient caller bear.
+    fn timeouts(&mut self) -> Timeouts {
+        let mut seconds = |name: &str, most: i64, default: Duration| {
+            let seconds = self.number(name, 1..=most, "a whole number of seconds");
+            seconds.map_or(default, Duration::from_secs)
+        };
+        let default = Timeouts::default();
+        Timeouts {
+            connect: seconds("outbound.connect_seconds", MAX_CONNECT_SECONDS, default.connect),
+            first_byte: seconds("outbound.first_byte_seconds", MAX_CALL_SECONDS, default.first_byte),
+            idle: seconds("outbound.idle_seconds", MAX_CALL_SECONDS, default.idle),
+            total: seconds("outbound.total_seconds", MAX_CALL_SECONDS, default.total),
+        }
+    }
+
+    fn rates(&mut self) -> RateLimits {
+        RateLimits {
+            requests_per_key: self.rate("limits.requests_per_key"),
+            requests_per_tenant: self.rate("limits.requests_per_tenant"),
+            tests_per_tenant: self.rate("limits.tests_per_tenant"),
+            calls_per_connection: self.rate("limits.calls_per_connection"),
+            wrong_keys_per_source: self.rate("limits.wrong_keys_per_source"),
+        }
     }
 
     fn switch(&self, name: &str) -> bool {
         matches!(self.value(name), Value::Switch(true))
+    }
+
+    /// A number with its bounds; `what` says what is counted and in which unit. A setting where 0 means something of its own
+    /// has 0 in its range.
+    fn number<T: TryFrom<i64>>(&mut self, name: &str, range: RangeInclusive<i64>, what: &str) -> Option<T> {
+        let Value::Number(number) = *self.value(name) else {
+            return None;
+        };
+        let read = range.contains(&number).then(|| T::try_from(number).ok()).flatten();
+        if read.is_none() {
+            let (least, most) = range.into_inner();
+            self.mistaken(name, &format!("`{name}` must be {what} from {least} to {most}"));
+        }
+        read
     }
 
     fn mistaken(&mut self, name: &str, what: &str) {
@@ -333,8 +478,13 @@ fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty() && !text.contains('\0')).then(|| text.into())
 }
 
+const VARIABLE_NAME: &str = "the name of an environment variable: letters, digits and `_`, not the secret itself";
+
+/// A name as shells can write it. People paste the key or the passphrase itself here; it must not be shown then.
 fn variable_name(text: &str) -> Option<String> {
-    (!text.is_empty() && !text.contains(['=', '\0'])).then(|| text.to_owned())
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let name = !text.is_empty() && text.bytes().all(fits) && !text.starts_with(|first: char| first.is_ascii_digit());
+    (name && MasterKey::parse(text).is_err()).then(|| text.to_owned())
 }
 
 fn public_url(text: &str) -> Option<Url> {

@@ -29,8 +29,14 @@ pub const LOCAL_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A command's wait for an answer: the longest call (120 s) with its repeats and pauses.
 pub const LOCAL_ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// Tenants asked for at a time by a command that goes through all.
+pub const TENANTS_PAGE: usize = 200;
+
 /// A request body. A connection's configuration is kilobytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// A body from somebody who is nobody yet: an address, a name and a password.
+pub const MAX_STRANGERS_BODY_BYTES: usize = 16 * 1024;
 
 /// The body of a call: an action's input may hold files in base64. Only a caller who was let in and may call actions is
 /// read so far, so that nobody else can make the server hold that much.
@@ -48,24 +54,14 @@ pub const BODY_MIN_RATE: u64 = 1024;
 /// The rate is not asked for before: lines pause, and small bodies come at once or not at all.
 pub const BODY_RATE_GRACE: Duration = Duration::from_secs(5);
 
-/// Bytes of requests and answers in memory at once: of a body from its announcement until its request is answered, of an
-/// answer until it was sent. Parsing a body may take several times its size, and the whole server is meant to stay under
-/// 256 MiB.
-pub const MAX_MEMORY: usize = 96 * 1024 * 1024;
+/// The longest wait for a connection that an operator can set: TCP itself seldom tries longer.
+pub const MAX_CONNECT_SECONDS: i64 = 60;
 
-/// The same for one tenant: a fraction, so that one tenant's uploads and unread answers do not keep the others out; room
-/// for two calls with as large an input as there may be.
-pub const MAX_MEMORY_PER_TENANT: usize = MAX_MEMORY / 3;
-const _: () = assert!(2 * MAX_INPUT_BODY_BYTES <= MAX_MEMORY_PER_TENANT);
+/// The longest wait for anything else of an upstream, and the longest call: a caller is kept waiting as long.
+pub const MAX_CALL_SECONDS: i64 = 120;
 
-/// Memory for a body of unknown size is made sure of in pieces of so many bytes.
-pub const BODY_PIECE: usize = 64 * 1024;
-
-/// Answers up to this size are not counted: all seats of one source together hold 16 MiB of them.
-pub const SMALL_ANSWER_BYTES: usize = 16 * 1024;
-
-/// What is told to wait whoever is refused for want of memory: small requests and answers are done in less.
-pub const MEMORY_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Requests a minute that a limit can be set to: more than one machine answers.
+pub const MAX_RATE: i64 = 100_000_000;
 
 /// An answer that its reader takes nothing of for so long is given up, and with it the connection.
 pub const ANSWER_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -93,9 +89,21 @@ pub const MAX_CONNECTIONS: usize = 4096;
 /// has room for as many requests at once as we run calls, and one stranger cannot take every seat.
 pub const MAX_CONNECTIONS_PER_SOURCE: usize = MAX_CONNECTIONS / 4;
 
-/// Open requests get this long to end when the server is asked to stop; longer than the longest call (120 s) would make
-/// a restart hang, so calls with longer time limits are cut.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Open requests get this long to end when the server is asked to stop. The process is to be gone within 30 s, before
+/// whoever asked loses patience, so calls with longer time limits are cut.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Those who are cut get this long to take the answer that says so. What is left of the 30 s is for the store.
+pub const CUT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a browser may remember what a listed origin may send: a change of ours is seen after that.
+pub const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+
+/// How long the store may take to say that it works: one that takes longer does not.
+pub const READY_STORE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the answer of `/ready` holds for whoever else asks: a flood of questions costs one look a second.
+pub const READY_CACHED: Duration = Duration::from_secs(1);
 
 /// After a failed accept (too many open files, for one) the listener rests, lest it spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -56,17 +56,17 @@ impl LocalKey {
             permissions: permissions
                 .map(|permission| (permission.as_str().to_owned(), true))
                 .into(),
+            environment: None,
+            version: 1,
             created_by: "server".to_owned(),
             created_at: connectors.clock().now(),
             expires_at: None,
             revoked_at: None,
+            last_used_at: None,
         };
         Ok(Self {
             text: Secret::new(digits),
-            actor: Actor {
-                tenant,
-                name: ACTOR.to_owned(),
-            },
+            actor: Actor::new(tenant, ACTOR),
             key: Arc::new(key),
         })
     }

@@ -1,18 +1,23 @@
 //! The list of routes, written down as OpenAPI 3.1.
 
 pub mod connector;
+mod manual;
+mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
-use tieline::Code;
+use tieline::{Code, limits::MAX_IDEMPOTENCY_KEY_BYTES};
 
+pub(crate) use self::manual::manual;
 use crate::{
+    browser::COOKIE,
     caller::Access,
     problem::{PROBLEM_JSON, Problem, status},
     route::Route,
+    router::API,
 };
 
 /// Where types are described.
@@ -23,7 +28,8 @@ pub struct Operation<'a> {
     generator: &'a mut SchemaGenerator,
     parameters: Vec<Value>,
     body: Option<Value>,
-    answer: Option<(StatusCode, Value)>,
+    /// Under its status, or under `default` for every other.
+    answer: Option<(String, Value)>,
     codes: BTreeSet<Code>,
     wants_caller: bool,
 }
@@ -33,21 +39,30 @@ pub fn document(routes: &[Route]) -> Value {
     let mut generator = SchemaSettings::draft2020_12()
         .with(|settings| settings.definitions_path = SCHEMAS.into())
         .into_generator();
-    let mut paths = BTreeMap::<&str, Map<String, Value>>::new();
+    let mut paths = BTreeMap::<String, Map<String, Value>>::new();
+    let mut tags = Vec::<String>::new();
     for route in routes {
-        let method = route.method.as_str().to_ascii_lowercase();
-        let operation = Operation::of(&mut generator, route).write(route);
-        paths.entry(&route.path).or_default().insert(method, operation);
+        let tag = tag(route);
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+        for method in route.methods() {
+            let operation = Operation::of(&mut generator, route).write(route, method);
+            let method = method.as_str().to_ascii_lowercase();
+            paths.entry(path(route)).or_default().insert(method, operation);
+        }
     }
     let problem = generator.subschema_for::<Problem>();
-    let schemas = generator.take_definitions(true);
-    json!({
+    let mut schemas = Value::Object(generator.take_definitions(true));
+    without_null_defaults(&mut schemas);
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Tieline",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "The connector platform: connections between a product and the services its customers use.",
         },
+        "tags": in_order(tags).iter().map(|tag| json!({ "name": tag })).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -59,9 +74,73 @@ pub fn document(routes: &[Route]) -> Value {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "An API key, `sk_` and 64 hexadecimal digits.",
+            }, "session": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": COOKIE,
+                "description": "The session of a person who signed in. Changes need `Sec-Fetch-Site: same-origin` or an `Origin` of this server.",
             } },
         },
-    })
+    });
+    let known = document.clone();
+    for operation in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for operation in operation.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            lift_examples(&known, operation);
+        }
+    }
+    document
+}
+
+/// What a reference leads to, or the schema itself.
+pub(crate) fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    let target = schema["$ref"]
+        .as_str()
+        .and_then(|reference| document.pointer(reference.strip_prefix('#')?));
+    target.unwrap_or(schema)
+}
+
+/// The first example of a body.
+pub(crate) fn example_of(content: &Value) -> Option<&Value> {
+    let (_, first) = content["examples"].as_object()?.iter().next()?;
+    Some(&first["value"])
+}
+
+/// Examples of a body's type stand at the body too, where tools look for them, unless the route has its own.
+fn lift_examples(document: &Value, operation: &mut Value) {
+    let content = operation.pointer_mut("/requestBody/content");
+    for media in content
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flat_map(Map::values_mut)
+    {
+        if media["examples"].is_null()
+            && let Some(examples) = resolve(document, &media["schema"])["examples"].as_array()
+        {
+            media["examples"] = named(examples);
+        }
+    }
+}
+
+fn named(examples: &[Value]) -> Value {
+    let examples = examples.iter().zip(1..);
+    let examples: Map<_, _> = examples
+        .map(|(example, number)| (number.to_string(), json!({ "value": example })))
+        .collect();
+    examples.into()
+}
+
+/// What is absent is absent, and not null.
+fn without_null_defaults(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("default").is_some_and(Value::is_null) {
+                fields.remove("default");
+            }
+            fields.values_mut().for_each(without_null_defaults);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null_defaults),
+        _ => {}
+    }
 }
 
 impl<'a> Operation<'a> {
@@ -71,20 +150,34 @@ impl<'a> Operation<'a> {
             parameters: Vec::new(),
             body: None,
             answer: None,
-            // What is asked of every request: a URI of bounded length, and that it is not our own coming back.
-            codes: BTreeSet::from([Code::Internal, Code::RequestInvalid, Code::EgressForbidden]),
+            // What is asked of every request: a URI of bounded length, that it is not our own coming back, and that it ends
+            // when the server does.
+            codes: BTreeSet::from([
+                Code::Internal,
+                Code::RequestInvalid,
+                Code::EgressForbidden,
+                Code::ServerStopping,
+            ]),
             wants_caller: false,
         };
-        if let Access::Needs(_) = route.access {
+        if route.access != Access::Anyone {
             operation.fails(&[
                 Code::Unauthenticated,
                 Code::PermissionDenied,
+                Code::RateLimited,
                 Code::Overloaded,
                 Code::ConnectorDatabaseFailed,
             ]);
+            if !route.method().is_safe() {
+                // What is asked of whoever comes with a session.
+                operation.fails(&[Code::CrossSiteRefused, Code::MediaTypeUnsupported]);
+            }
         }
         (route.describe)(&mut operation);
         operation.fails(&route.codes);
+        if route.once.is_some() {
+            operation.runs_once();
+        }
         operation
     }
 
@@ -100,8 +193,30 @@ impl<'a> Operation<'a> {
 
     /// It reads a parameter of the path.
     pub fn reads_param(&mut self, name: &str, schema: &Schema) {
-        self.parameters
-            .push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
+        let mut schema = schema.as_value().clone();
+        let example = take_example(&mut schema);
+        let parameter = json!({ "name": name, "in": "path", "required": true, "schema": schema });
+        self.parameters.push(with_example(parameter, example));
+    }
+
+    /// With a key of the caller's it is run once.
+    fn runs_once(&mut self) {
+        self.parameters.push(json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Runs the request once: a repeat with the same key and the same bytes is answered as the first \
+                            was, for 24 hours, with `Idempotency-Replayed: true`.",
+            "example": "4d1f7a52-8c5e-4f0b-9a43-2f6b1f3f7c10",
+            "schema": { "type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY_BYTES, "pattern": "^[!-~]+$" },
+        }));
+        self.fails(&[
+            Code::IdempotencyKeyReused,
+            Code::IdempotencyInProgress,
+            Code::IdempotencyOutcomeUnknown,
+            Code::IdempotencyAnswerNotKept,
+            Code::ConnectorEncryptFailed,
+            Code::ConnectorDecryptFailed,
+        ]);
     }
 
     /// It reads the query string as a `T`.
@@ -116,7 +231,8 @@ impl<'a> Operation<'a> {
         for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
             let mut schema = without_null(schema);
             let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
-            let mut parameter = json!({ "name": name, "in": "query", "schema": schema });
+            let example = take_example(&mut schema);
+            let mut parameter = with_example(json!({ "name": name, "in": "query", "schema": schema }), example);
             if let Some(description) = description {
                 parameter["description"] = description;
             }
@@ -140,6 +256,13 @@ impl<'a> Operation<'a> {
         ]);
     }
 
+    /// It reads the same as a page's form, too.
+    pub fn reads_form(&mut self, schema: Schema) {
+        if let Some(body) = &mut self.body {
+            body["content"]["application/x-www-form-urlencoded"] = json!({ "schema": schema });
+        }
+    }
+
     /// The generator that knows the types met so far.
     pub fn generator(&mut self) -> &mut SchemaGenerator {
         self.generator
@@ -149,18 +272,47 @@ impl<'a> Operation<'a> {
     pub fn answers_json<T: JsonSchema>(&mut self, status: StatusCode, description: &str) {
         let schema = self.generator.subschema_for::<T>();
         let answer = json!({ "description": description, "content": { "application/json": { "schema": schema } } });
-        self.answer = Some((status, answer));
+        self.answer = Some((status.as_str().to_owned(), answer));
     }
 
-    /// It answers text.
-    pub fn answers_text(&mut self) {
-        let answer = json!({ "description": "Text.", "content": { "text/*": { "schema": { "type": "string" } } } });
-        self.answer = Some((StatusCode::OK, answer));
+    /// Its answer comes in another type as well, as text.
+    pub fn answers_also(&mut self, content_type: &str) {
+        if let Some((_, answer)) = &mut self.answer {
+            answer["content"][content_type] = json!({ "schema": { "type": "string" } });
+        }
+    }
+
+    /// It answers text of one of these media types.
+    pub fn answers_text(&mut self, types: &[&str]) {
+        let text = json!({ "schema": { "type": "string" } });
+        let content: Map<_, _> = types.iter().map(|kind| ((*kind).to_owned(), text.clone())).collect();
+        let status = StatusCode::OK.as_str().to_owned();
+        self.answer = Some((status, json!({ "description": "Text.", "content": content })));
+    }
+
+    /// It answers the same as a page, to whoever sent a page's form.
+    pub fn answers_page_too(&mut self) {
+        if let Some((_, answer)) = &mut self.answer {
+            answer["content"]["text/html"] = json!({ "schema": { "type": "string" } });
+        }
     }
 
     /// It answers with no body.
     pub fn answers_nothing(&mut self) {
-        self.answer = Some((StatusCode::NO_CONTENT, json!({ "description": "Done." })));
+        let status = StatusCode::NO_CONTENT.as_str().to_owned();
+        self.answer = Some((status, json!({ "description": "Done." })));
+    }
+
+    /// It passes a body on, of any type and size.
+    pub fn reads_anything(&mut self, description: &str) {
+        let content = json!({ "*/*": { "schema": {} }, "application/json": { "schema": {} } });
+        self.body = Some(json!({ "required": false, "description": description, "content": content }));
+    }
+
+    /// It answers with whatever somebody else answered.
+    pub fn answers_anything(&mut self, description: &str, headers: Value) {
+        let answer = json!({ "description": description, "headers": headers, "content": { "*/*": { "schema": {} } } });
+        self.answer = Some(("default".to_owned(), answer));
     }
 
     /// The path's parameters that some argument reads, and whether one asks for the caller: what the table checks.
@@ -172,10 +324,15 @@ impl<'a> Operation<'a> {
         )
     }
 
-    fn write(self, route: &Route) -> Value {
+    /// Whether some argument reads the body.
+    pub(crate) fn has_body(&self) -> bool {
+        self.body.is_some()
+    }
+
+    fn write(self, route: &Route, method: &Method) -> Value {
         let mut responses = Map::new();
         if let Some((status, answer)) = self.answer {
-            responses.insert(status.as_str().to_owned(), answer);
+            responses.insert(status, answer);
         }
         let mut by_status = BTreeMap::<StatusCode, Vec<&str>>::new();
         for code in self.codes {
@@ -187,20 +344,69 @@ impl<'a> Operation<'a> {
         }
         let mut operation = json!({
             "summary": route.summary,
-            "operationId": operation_id(route),
+            "operationId": operation_id(route, method),
+            "tags": [tag(route)],
             "responses": responses,
         });
-        if let Access::Needs(permission) = route.access {
-            operation["security"] = json!([{ "apiKey": [] }]);
-            operation["x-permission"] = permission.as_str().into();
+        let (key, session) = (json!({ "apiKey": [] }), json!({ "session": [] }));
+        match route.access {
+            Access::Anyone => {}
+            Access::Needs(permission) => {
+                operation["security"] = if route.keys_only {
+                    json!([key])
+                } else {
+                    json!([key, session])
+                };
+                operation["x-permission"] = permission.as_str().into();
+            }
+            Access::SignedIn => operation["security"] = json!([session]),
         }
         if !self.parameters.is_empty() {
             operation["parameters"] = self.parameters.into();
         }
-        if let Some(body) = self.body {
+        // A body has no meaning there (RFC 9110 section 9.3), and descriptions may not speak of one.
+        let bodiless = matches!(*method, Method::GET | Method::HEAD | Method::DELETE);
+        if let Some(mut body) = self.body.filter(|_| !bodiless) {
+            if !route.examples.is_empty() {
+                body["content"]["application/json"]["examples"] = named(&route.examples);
+            }
             operation["requestBody"] = body;
         }
         operation
+    }
+}
+
+/// A parameter's first example, which stands beside its schema.
+fn take_example(schema: &mut Value) -> Option<Value> {
+    schema.as_object_mut()?.remove("examples")?.as_array()?.first().cloned()
+}
+
+fn with_example(mut parameter: Value, example: Option<Value>) -> Value {
+    if let Some(example) = example {
+        parameter["example"] = example;
+    }
+    parameter
+}
+
+/// What belongs to no tenant.
+const SERVER: &str = "Server";
+
+/// The tags as the table has them, and what people look for last at the end.
+fn in_order(mut tags: Vec<String>) -> Vec<String> {
+    tags.sort_by_key(|tag| tag == SERVER);
+    tags
+}
+
+/// The group of a route: the first word of its path below the API, or [`SERVER`].
+fn tag(route: &Route) -> String {
+    let first = route.path.strip_prefix(API).and_then(|path| path.split('/').nth(1));
+    match first {
+        Some(word) if route.access != Access::Anyone => {
+            let mut words = word.replace('-', " ").replace("api", "API");
+            words[..1].make_ascii_uppercase();
+            words
+        }
+        _ => SERVER.to_owned(),
     }
 }
 
@@ -220,9 +426,14 @@ fn without_null(schema: &Value) -> Value {
     schema
 }
 
+/// The path as the description writes it, which knows no tails.
+fn path(route: &Route) -> String {
+    route.path.replace("{*", "{")
+}
+
 /// A name for generated clients: the method and the words of the path, such as `getConnectionsConnection`.
-fn operation_id(route: &Route) -> String {
-    let mut name = route.method.as_str().to_ascii_lowercase();
+fn operation_id(route: &Route, method: &Method) -> String {
+    let mut name = method.as_str().to_ascii_lowercase();
     let words = route
         .path
         .trim_start_matches("/api/v1")

@@ -54,24 +54,38 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::ConnectorDefaultConfigRequired
         | Code::ConnectorScopeInvalid
         | Code::ConnectorScopeIdentifierRequired => StatusCode::BAD_REQUEST,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::PermissionDenied => StatusCode::FORBIDDEN,
-        Code::RouteNotFound | Code::NotFound | Code::ConnectorNotFound | Code::ConnectorActionNotFound => {
-            StatusCode::NOT_FOUND
-        }
+        Code::Unauthenticated | Code::SignInFailed => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied | Code::EnvironmentMismatch | Code::CrossSiteRefused => StatusCode::FORBIDDEN,
+        Code::RouteNotFound
+        | Code::NotFound
+        | Code::LinkInvalid
+        | Code::ConnectorNotFound
+        | Code::ConnectorActionNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::ConnectorIdTaken | Code::NameTaken | Code::ConnectionDisabled | Code::ConnectionConflict => {
-            StatusCode::CONFLICT
-        }
+        Code::ConnectorIdTaken
+        | Code::NameTaken
+        | Code::LastOwner
+        | Code::ConnectionDisabled
+        | Code::ConnectionConflict
+        | Code::IdempotencyInProgress
+        | Code::IdempotencyOutcomeUnknown
+        | Code::IdempotencyAnswerNotKept
+        | Code::CredentialExpired
+        | Code::CredentialInUse => StatusCode::CONFLICT,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::MediaTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::RequestInvalid
+        | Code::IdempotencyKeyReused
         | Code::ManifestInvalid
         | Code::EgressForbidden
         | Code::HostNotAllowed
+        | Code::ProxyNotSupported
+        | Code::UpgradeNotSupported
         | Code::AttachmentPathNotSupported => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::UpstreamRateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::RateLimited | Code::ConnectorRateLimited | Code::UpstreamRateLimited | Code::SignInThrottled => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Code::ConnectorActionOutputInvalid
         | Code::ConnectorActionFailed
         | Code::UpstreamUnreachable
@@ -82,7 +96,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::UpstreamAnswerInvalid
         | Code::SmtpTlsRequired
         | Code::SmtpOutcomeUnknown => StatusCode::BAD_GATEWAY,
-        Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Overloaded | Code::NotReady | Code::ServerStopping => StatusCode::SERVICE_UNAVAILABLE,
         Code::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         Code::Internal
         | Code::MasterKeyMissing
@@ -149,8 +163,8 @@ fn headers(error: &Error) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         Retry::After(pause) => Some(pause.as_secs() + u64::from(pause.subsec_nanos() > 0)),
         Retry::Never | Retry::Backoff => None,
     };
-    let challenge =
-        (error.code() == Code::Unauthenticated).then(|| (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    let challenge = (status(error.code()) == StatusCode::UNAUTHORIZED)
+        .then(|| (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
     retry_after
         .map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds)))
         .into_iter()

@@ -2,32 +2,33 @@
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
-use axum::{
-    body::Body,
-    extract::{RawPathParams, rejection::RawPathParamsRejection},
-    response::Response,
-    routing::any,
-};
+use axum::{body::Body, response::Response, routing};
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use schemars::SchemaGenerator;
-use tieline::{Code, Error, Result};
+use serde_json::json;
+use tieline::{Code, Error, Result, rate::Standing};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
-    api::{action, api_key, audit, catalog, connection, docs, health, tenant},
-    app::{App, RequestId},
+    api::{
+        action, api_key, audit, call, catalog, connection, credential, docs, health, metrics, proxy, session, setup,
+        tenant, usage, user,
+    },
+    app::{App, RequestId, life},
     caller::{
-        Access::{self, Anyone},
+        Access::{self, Anyone, SignedIn},
         Permission::{
-            AuditRead, CatalogRead, ConnectionsExecute, ConnectionsRead, ConnectionsWrite, KeysRead, KeysWrite,
-            Operator,
+            AuditRead, CatalogRead, ConnectionsExecute, ConnectionsRead, ConnectionsWrite, CredentialsRead,
+            CredentialsWrite, KeysRead, KeysWrite, Operator, TenantsRead, UsageRead, UsersRead, UsersWrite,
         },
     },
+    cors,
     limits::MAX_URI_BYTES,
     openapi::Operation,
-    problem,
-    route::{Request, Route, invalid, route},
+    problem, rate,
+    route::{Request, Route, any, invalid, route},
 };
 
 const GET: Method = Method::GET;
@@ -38,6 +39,9 @@ const DELETE: Method = Method::DELETE;
 /// Where the API lives.
 pub const API: &str = "/api/v1";
 
+/// Where the numbers are.
+pub(crate) const METRICS: &str = "/metrics";
+
 /// Names our log's entry for a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -46,7 +50,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub fn routes() -> Vec<Route> {
     let open = [
         route(GET, "/health", Anyone, health::read).says("Whether the server works, and what it offers."),
+        route(GET, "/ready", Anyone, health::ready).says("Whether the server takes requests now.").fails(&[Code::NotReady]),
+        route(GET, "/errors", Anyone, docs::errors).says("All error codes, as a page or in Markdown."),
+        route(GET, METRICS, Operator, metrics::read).says("Numbers for Prometheus."),
         route(GET, "/errors/{code}", Anyone, docs::error).says("What an error code means and how to mend it."),
+        route(GET, "/setup", Anyone, setup::open).says("The page behind a one-time link.").fails(setup::OPENING),
+        route(POST, "/setup", Anyone, setup::accept).says("Makes the first account, accepts an invitation or sets a new password, and signs in.").fails(setup::ACCEPTING),
+        route(GET, "/docs", Anyone, docs::manual).says("This description as a page."),
         route(GET, "/api/v1/openapi.json", Anyone, docs::openapi).says("This description."),
     ];
     let api = [
@@ -56,25 +66,58 @@ pub fn routes() -> Vec<Route> {
         route(GET, "/catalog/{connector}/guide", CatalogRead, catalog::guide).says("How to connect it, in Markdown.").fails(&[Code::NotFound]),
 
         route(GET, "/connections", ConnectionsRead, connection::list).says("The tenant's connections.").fails(&[Code::ConnectorScopeInvalid]),
-        route(POST, "/connections", ConnectionsWrite, connection::create).says("Connects a connector and tests it.").fails(connection::CONNECTING),
+        route(POST, "/connections", ConnectionsWrite, connection::create).once().says("Connects a connector and tests it.").fails(connection::CONNECTING),
         route(POST, "/connections/test", ConnectionsWrite, connection::test_unsaved).says("Tests a configuration without keeping it.").fails(connection::TRYING),
         route(GET, "/connections/{connection}", ConnectionsRead, connection::read).says("One connection. Secrets are never told."),
         route(PATCH, "/connections/{connection}", ConnectionsWrite, connection::update).says("Changes a connection; what is absent stays.").fails(connection::CHANGING),
-        route(DELETE, "/connections/{connection}", ConnectionsWrite, connection::delete).says("Deletes a connection and its secrets."),
+        route(DELETE, "/connections/{connection}", ConnectionsWrite, connection::delete).says("Deletes a connection and its secrets.").fails(&[Code::EnvironmentMismatch]),
         route(POST, "/connections/{connection}/test", ConnectionsWrite, connection::test).says("Tests a connection now.").fails(connection::TESTING),
         route(POST, "/connections/{connection}/enable", ConnectionsWrite, connection::enable).says("Switches a connection on.").fails(connection::CHANGING),
         route(POST, "/connections/{connection}/disable", ConnectionsWrite, connection::disable).says("Switches a connection off.").fails(connection::CHANGING),
 
-        route(POST, "/connections/{connection}/actions/{action}", ConnectionsExecute, action::call).says("Calls an action; the body is its input.").fails(action::CALLING),
-        route(POST, "/actions", ConnectionsExecute, action::step).says("Calls an action as a workflow step names it.").fails(action::CALLING),
+        route(GET, "/credentials", CredentialsRead, credential::list).says("The tenant's shared credentials."),
+        route(POST, "/credentials", CredentialsWrite, credential::create).once().says("Makes a shared credential.").fails(credential::MAKING),
+        route(GET, "/credentials/{credential}", CredentialsRead, credential::read).says("One shared credential. Secrets are never told."),
+        route(PATCH, "/credentials/{credential}", CredentialsWrite, credential::update).says("Changes a shared credential; what is absent stays.").fails(credential::CHANGING),
+        route(DELETE, "/credentials/{credential}", CredentialsWrite, credential::delete).says("Deletes a shared credential that nothing points to.").fails(credential::DELETING),
+        route(POST, "/credentials/{credential}/rotate", CredentialsWrite, credential::rotate).says("Gives a shared credential new secrets.").fails(credential::CHANGING),
+        route(POST, "/credentials/{credential}/test", CredentialsWrite, credential::test).says("Tests a shared credential now.").fails(credential::TESTING),
+
+        route(POST, "/connections/{connection}/actions/{action}", ConnectionsExecute, action::call).calls_once().says("Calls an action; the body is its input.").fails(action::CALLING).example(json!({ "content": "Hello" })),
+        any("/connections/{connection}/proxy/{*path}", ConnectionsExecute, proxy::pass).keys_only().says("Passes the request on to the connector's service; what follows `proxy` stands behind its base URL.").fails(proxy::PASSING).example(json!({ "content": "Hello" })),
+        route(POST, "/actions", ConnectionsExecute, action::step).calls_once().says("Calls an action as a workflow step names it.").fails(action::CALLING),
 
         route(GET, "/api-keys", KeysRead, api_key::list).says("The tenant's API keys, without the keys themselves."),
-        route(POST, "/api-keys", KeysWrite, api_key::create).says("Makes an API key, which is told this once."),
-        route(DELETE, "/api-keys/{key}", KeysWrite, api_key::revoke).says("Revokes an API key at once."),
-        route(GET, "/audit-logs", AuditRead, audit::list).says("Who did what, in order."),
+        route(POST, "/api-keys", KeysWrite, api_key::create).once().says("Makes an API key, which is told this once.").fails(&[Code::EnvironmentMismatch]),
+        route(GET, "/api-keys/{key}", KeysRead, api_key::read).says("One API key, without the key itself."),
+        route(PATCH, "/api-keys/{key}", KeysWrite, api_key::update).says("Changes an API key; what is absent stays.").fails(api_key::CHANGING),
+        route(DELETE, "/api-keys/{key}", KeysWrite, api_key::revoke).says("Revokes an API key at once.").fails(&[Code::EnvironmentMismatch]),
+        route(GET, "/audit-logs", AuditRead, audit::list).says("Who did what, as a page or as a file."),
+        route(GET, "/audit-logs/verify", AuditRead, audit::verify).says("Whether the audit log and the calls are as they were written."),
+
+        route(GET, "/tenants/verify", Operator, audit::verify_any).says("The same for any tenant.").fails(&[Code::NotFound]),
+
+        route(GET, "/calls", UsageRead, call::list).says("The tenant's calls, newest first.").fails(&[Code::NotFound]),
+        route(GET, "/calls/{call}", UsageRead, call::read).says("One call: how it ended and what it cost."),
+        route(GET, "/usage", UsageRead, usage::list).says("How much was called, by day, connector, connection or key.").fails(&[Code::NotFound]),
+
+        route(POST, "/session", Anyone, session::create).says("Signs a person in, for one tenant.").fails(session::SIGNING_IN),
+        route(GET, "/session", SignedIn, session::read).says("Who is signed in, and what they may do."),
+        route(DELETE, "/session", SignedIn, session::delete).says("Signs out: the session is over at once."),
+        route(POST, "/session/password", SignedIn, session::change_password).says("Changes one's own password and ends all other sessions.").fails(session::CHANGING_PASSWORD),
+
+        route(GET, "/users", UsersRead, user::list).says("The tenant's members, and those who are invited."),
+        route(POST, "/users", UsersWrite, user::invite).once().says("Invites somebody by a one-time link, which is told this once.").fails(&[Code::NameTaken, Code::NotFound]),
+        route(GET, "/users/{user}", UsersRead, user::read).says("One member, or one who is invited."),
+        route(PATCH, "/users/{user}", UsersWrite, user::update).says("Gives a member another role, or locks them out.").fails(user::CHANGING),
+        route(DELETE, "/users/{user}", UsersWrite, user::remove).says("Removes a member or an invitation; sessions end at once.").fails(user::CHANGING),
+        route(POST, "/users/{user}/reset", UsersWrite, user::reset).says("Makes a one-time link to set a new password with.").fails(user::CHANGING),
+        route(POST, "/password-resets", Operator, user::reset_anyone).once().says("The same for anybody of the deployment.").fails(&[Code::NotFound]),
 
         route(GET, "/tenants", Operator, tenant::list).says("All tenants."),
-        route(POST, "/tenants", Operator, tenant::create).says("Makes a tenant and its first key, which is told this once.").fails(&[Code::NameTaken]),
+        route(POST, "/tenants", Operator, tenant::create).once().says("Makes a tenant and its first key, which is told this once.").fails(&[Code::NameTaken]),
+        route(GET, "/tenants/{tenant}", TenantsRead, tenant::read).says("One's own tenant; to an operator, any."),
+        route(PATCH, "/tenants/{tenant}", Operator, tenant::rename).says("Gives a tenant another name; `default` keeps its own.").fails(&[Code::NameTaken, Code::RequestInvalid]),
     ];
     open.into_iter().chain(api.into_iter().map(|route| route.under(API))).collect()
 }
@@ -87,15 +130,16 @@ pub(crate) fn build(app: App, routes: Vec<Route>) -> axum::Router {
     let mut by_path = BTreeMap::<String, Vec<Route>>::new();
     for route in routes {
         check(&route);
-        by_path.entry(route.path().to_owned()).or_default().push(route);
+        let route = route.clone().counted_in(app.metrics.of(&route));
+        for pattern in route.patterns() {
+            by_path.entry(pattern.to_owned()).or_default().push(route.clone());
+        }
     }
     let mut router = axum::Router::new();
     for (path, routes) in by_path {
         let (app, routes) = (app.clone(), Routes::from(routes));
-        let handler = move |params: Result<RawPathParams, RawPathParamsRejection>, request: axum::extract::Request| {
-            answer(app.clone(), Some((routes.clone(), params)), request)
-        };
-        router = router.route(&path, any(handler));
+        let handler = move |request: axum::extract::Request| answer(app.clone(), Some(routes.clone()), request);
+        router = router.route(&path, routing::any(handler));
     }
     router.fallback(move |request: axum::extract::Request| answer(app.clone(), None, request))
 }
@@ -114,6 +158,12 @@ fn check(route: &Route) {
         route.path()
     );
     assert!(
+        route.once.is_none() || operation.has_body(),
+        "{} {} is run once by its body, and its handler reads none",
+        route.method(),
+        route.path()
+    );
+    assert!(
         !wants_caller || route.access() != Access::Anyone,
         "the handler of {} {} asks for a caller, but anyone may come in",
         route.method(),
@@ -122,23 +172,59 @@ fn check(route: &Route) {
 }
 
 /// Answers one request, whatever happens.
-async fn answer(
-    app: App,
-    found: Option<(Routes, Result<RawPathParams, RawPathParamsRejection>)>,
-    request: axum::extract::Request,
-) -> Response {
+async fn answer(app: App, found: Option<Routes>, request: axum::extract::Request) -> Response {
     let request_id = match app.request_id() {
         Ok(id) => id,
         Err(error) => return finish(problem::answer(&error, RequestId::NONE), RequestId::NONE),
     };
-    let span = tracing::info_span!("request", id = request_id.as_str(), method = %request.method(), route = tracing::field::Empty);
-    let response = AssertUnwindSafe(enter(app, found, request))
+    let (cors, origin) = (app.cors.clone(), app.cors.listed(request.headers()));
+    let listed = origin.is_some();
+    let (metrics, started) = (app.metrics.clone(), Instant::now());
+    let route = found.as_ref().and_then(|routes| of_method(routes, request.method()));
+    let counts = route.map_or_else(|| metrics.stray(), Route::counts);
+    let in_flight = metrics.begin();
+    let span = tracing::info_span!("request", id = request_id.as_str(), method = %request.method(), route = tracing::field::Empty, trace = tracing::field::Empty);
+    if let Some(trace) = trace(request.headers()) {
+        span.record("trace", trace);
+    }
+    let mut standing = None;
+    let mut response = AssertUnwindSafe(enter(app, request_id, listed, found, request, &mut standing))
         .catch_unwind()
-        .instrument(span)
+        .instrument(span.clone())
         .await
         .unwrap_or_else(|_| Err(Error::internal("a handler panicked", "see the panic's own message").into()))
-        .unwrap_or_else(|refused| refused.answer(request_id));
+        .unwrap_or_else(|refused| {
+            metrics.refused(refused.error.code());
+            refused.answer(request_id)
+        });
+    let (status, took) = (response.status(), started.elapsed());
+    counts.add(status, took);
+    // The one line of a request. At `debug`: at `info` each call has a line of its own already.
+    span.in_scope(|| {
+        tracing::debug!(target: "tieline::access", status = status.as_u16(), micros = took.as_micros() as u64, "answered");
+    });
+    drop(in_flight);
+    cors.mark(&mut response, origin);
+    // A service's own limits go by the same names: what is passed on tells of those.
+    if let Some(standing) = standing.filter(|_| !response.headers().contains_key(proxy::ANSWERED_BY)) {
+        rate::tell(response.headers_mut(), &standing);
+    }
     finish(response, request_id)
+}
+
+/// The trace that the caller's request belongs to (W3C Trace Context, section 3.2): 32 hexadecimal digits, so nothing of
+/// the caller's own gets into the log. The request's id stays ours.
+fn trace(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let mut parts = text.split('-');
+    let (version, trace, parent) = (parts.next()?, parts.next()?, parts.next()?);
+    let hex = |part: &str, digits| {
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        part.len() == digits && part.bytes().all(digit)
+    };
+    let zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    let fits = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(parent, 16) && !zero(trace) && !zero(parent);
+    fits.then_some(trace)
 }
 
 /// An error, with the header that only a wrong method needs.
@@ -165,8 +251,11 @@ impl Refused {
 
 async fn enter(
     app: App,
-    found: Option<(Routes, Result<RawPathParams, RawPathParamsRejection>)>,
+    request_id: RequestId,
+    listed: bool,
+    found: Option<Routes>,
     request: axum::extract::Request,
+    standing: &mut Option<Standing>,
 ) -> Result<Response, Refused> {
     let (head, body) = request.into_parts();
     let length = head.uri.path_and_query().map_or(0, |uri| uri.as_str().len());
@@ -180,46 +269,51 @@ async fn enter(
             "This server sent the request itself: a connector's address leads back to it. Correct the address.";
         return Err(Error::new(Code::EgressForbidden, detail).into());
     }
-    let Some((routes, params)) = found else {
+    let Some(routes) = found else {
         let detail = "There is nothing at this path. `/api/v1/openapi.json` lists what there is.";
         return Err(Error::new(Code::RouteNotFound, detail).into());
     };
-    // HEAD is GET without the body, which the connection leaves out by itself.
-    let method = if head.method == Method::HEAD {
-        &GET
-    } else {
-        &head.method
-    };
-    let Some(route) = routes.iter().find(|route| route.method() == method) else {
+    if listed && cors::is_preflight(&head) {
+        return Ok(cors::preflight(methods(&routes)));
+    }
+    let Some(route) = of_method(&routes, &head.method) else {
         return Err(wrong_method(&routes));
     };
     tracing::Span::current().record("route", route.path());
-    let response = route.enter(Request::new(app, head, body), || read(params)).await?;
-    tracing::debug!(status = response.status().as_u16(), "answered");
+    let ended = app.life.ended();
+    let entered = route.enter(Request::new(app, request_id, head, body), standing);
+    let response = tokio::select! {
+        // An answer that is there counts.
+        biased;
+        answer = entered => answer?,
+        () = ended => return Err(life::cut().into()),
+    };
     Ok(response)
 }
 
-/// The path's parameters, percent-decoded.
-fn read(params: Result<RawPathParams, RawPathParamsRejection>) -> Result<Vec<(String, String)>> {
-    let params = params.map_err(|_| invalid("The path is not percent-encoded UTF-8.", []))?;
-    let params: Vec<_> = params
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    if params.iter().any(|(_, value)| value.chars().any(char::is_control)) {
-        return Err(invalid("The path holds control characters.", []));
-    }
-    Ok(params)
+/// The route of a path for a method.
+fn of_method<'r>(routes: &'r [Route], method: &Method) -> Option<&'r Route> {
+    routes.iter().find(|route| route.takes(method))
 }
 
 fn wrong_method(routes: &[Route]) -> Refused {
-    let allowed: Vec<&str> = routes.iter().map(|route| route.method().as_str()).collect();
-    let allowed = allowed.join(", ");
-    let detail = format!("This path does not take the method. It takes: {allowed}.");
+    let allowed = methods(routes);
+    let named = allowed.to_str().unwrap_or_default();
+    let detail = format!("This path does not take the method. It takes: {named}.");
     Refused {
         error: Error::new(Code::MethodNotAllowed, detail),
-        allow: HeaderValue::from_str(&allowed).ok(),
+        allow: Some(allowed),
     }
+}
+
+/// The methods that a path takes, as headers list them.
+fn methods(routes: &[Route]) -> HeaderValue {
+    let methods: Vec<&str> = routes
+        .iter()
+        .flat_map(|route| route.methods())
+        .map(Method::as_str)
+        .collect();
+    HeaderValue::from_str(&methods.join(", ")).expect("methods are tokens")
 }
 
 /// What every answer carries: its id, and that nobody may keep it or guess its type (U4).
@@ -264,10 +358,37 @@ mod tests {
         assert!(text.contains("INTERNAL") && !text.contains("secret"), "{text}");
     }
 
+    #[test]
+    fn r3_only_a_well_formed_trace_gets_into_the_log() {
+        let read = |text: &'static str| {
+            let headers =
+                HeaderMap::from_iter([(HeaderName::from_static("traceparent"), HeaderValue::from_static(text))]);
+            trace(&headers).map(str::to_owned)
+        };
+        let good = "0af7651916cd43dd8448eb211c80319c";
+        assert_eq!(
+            read("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").as_deref(),
+            Some(good)
+        );
+        for bad in [
+            "",
+            "00",
+            "00-0af7651916cd43dd8448eb211c80319c",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c0-b7ad6b7169203331-01",
+            "00-sk_live0af7651916cd43dd8448eb211-b7ad6b7169203331-01",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
     async fn large() -> Result<crate::route::Text> {
         Ok(crate::route::Text {
             content_type: "text/plain",
-            text: "x".repeat(crate::limits::MAX_MEMORY_PER_TENANT),
+            text: "x".repeat(tieline::limits::MAX_MEMORY_PER_TENANT),
         })
     }
 
@@ -282,6 +403,7 @@ mod tests {
                 name: "key".to_owned(),
                 permissions: [("admin".to_owned(), true)].into(),
                 expires_at: None,
+                environment: None,
             };
             let made = app.connectors.create_tenant("test", tenant, new).await.unwrap();
             keys.push(made.key.text.reveal().clone());

@@ -4,7 +4,7 @@ mod key;
 mod passphrase;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, btree_map::Entry},
     fs,
     path::{Path, PathBuf},
 };
@@ -12,7 +12,7 @@ use std::{
 use tieline::{
     Code, Connector, Connectors, ConnectorsBuilder, Error, MasterKey, MemoryStore, Result, api_key::NewApiKey,
     audit::Actor, clock::SystemRandom, http::TlsRoots, id::TenantId, secret::Secret, store::DataKeyStore,
-    vault::check_master,
+    tenant::DEFAULT_TENANT, vault::check_master,
 };
 use tieline_manifest::{Lint, Manifest, Use};
 use tieline_store::{DataFolder, SqliteStore};
@@ -20,7 +20,7 @@ use tieline_store::{DataFolder, SqliteStore};
 pub use self::key::{KeyPlace, find_key};
 use crate::{
     caller::Permission,
-    config::Config,
+    config::{Config, Value},
     limits::{MAX_CA_BYTES, MAX_MANIFEST_BYTES, MAX_SHELF},
     local, private_file,
 };
@@ -33,9 +33,6 @@ pub const BOOTSTRAP_KEY: &str = "bootstrap-key";
 
 /// Stands while the bootstrap key is being made.
 const BOOTSTRAP_PENDING: &str = "bootstrap-key.pending";
-
-/// The tenant of whoever does not ask for several.
-pub const DEFAULT_TENANT: &str = "default";
 
 /// Everything that was opened.
 pub struct Opened {
@@ -93,6 +90,7 @@ pub async fn open(config: &Config) -> Result<Opened> {
         .connectors(shelf)
         .build()?;
     let tenant = bootstrap(&connectors, &config.data).await?;
+    note_settings(&connectors, tenant, config).await?;
     Ok(Opened {
         connectors,
         tenant,
@@ -135,15 +133,43 @@ pub fn scratch(config: &Config, only: Option<Connector>) -> Result<(Connectors, 
     Ok((builder.connectors(connectors).build()?, notices))
 }
 
+/// A3: which private addresses connectors may reach is told in the operator's audit log whenever it changed.
+async fn note_settings(connectors: &Connectors, operator: TenantId, config: &Config) -> Result<()> {
+    let by = Actor::server(operator);
+    for name in ["egress.allow", "egress.loopback"] {
+        let list = match config.settings.get(name).map(|setting| &setting.value) {
+            Some(Value::List(items)) => items.clone(),
+            Some(Value::Switch(true)) => vec!["true".to_owned()],
+            _ => Vec::new(),
+        };
+        connectors.note_setting(&by, name, &list).await?;
+    }
+    Ok(())
+}
+
 fn configured(config: &Config, roots: TlsRoots) -> ConnectorsBuilder {
-    let builder = Connectors::builder().egress(config.egress.clone()).tls_roots(roots);
+    let builder = Connectors::builder()
+        .egress(config.egress.clone())
+        .rate_limits(config.rates)
+        .timeouts(config.timeouts)
+        .tls_roots(roots);
     config
         .scopes
         .iter()
         .fold(builder, |builder, (kind, rule)| builder.scope(kind, *rule))
 }
 
-fn tls_roots(config: &Config) -> Result<TlsRoots> {
+/// Why a server cannot have the address it should listen on.
+pub(crate) fn cannot_listen(config: &Config, error: &std::io::Error) -> Error {
+    let origin = &config.settings["server.listen"].origin;
+    let detail = format!(
+        "{origin}: nothing can listen on {}: {error}. Choose another `server.listen`, or port 0 for any free one.",
+        config.listen
+    );
+    Error::new(Code::ConfigInvalid, detail)
+}
+
+pub(crate) fn tls_roots(config: &Config) -> Result<TlsRoots> {
     let read = |path: &PathBuf| {
         read_bounded(path, MAX_CA_BYTES).map_err(|why| {
             let detail = format!("`tls.extra_ca_files`: {} cannot be read: {why}.", path.display());
@@ -162,15 +188,22 @@ pub(crate) fn shelf(config: &Config) -> Result<(Vec<Connector>, Vec<String>)> {
     let Some(folder) = &config.catalog else {
         return Ok((connectors, notices));
     };
-    let mut ids: BTreeSet<String> = connectors.iter().map(|connector| connector.id().to_owned()).collect();
+    let shipped = || "we ship one".to_owned();
+    let mut ids: BTreeMap<String, String> = connectors.iter().map(|one| (one.id().to_owned(), shipped())).collect();
     for path in manifests(folder)? {
         match load(&path) {
-            Ok(connector) if ids.insert(connector.id().to_owned()) => connectors.push(connector),
-            Ok(connector) => notices.push(format!(
-                "{}: left out: there is a connector `{}` already; give this one another id.",
-                path.display(),
-                connector.id()
-            )),
+            Ok(connector) => match ids.entry(connector.id().to_owned()) {
+                Entry::Vacant(free) => {
+                    free.insert(path.display().to_string());
+                    connectors.push(connector);
+                }
+                Entry::Occupied(taken) => notices.push(format!(
+                    "{}: left out: there is a connector `{}` already ({}); give this one another id.",
+                    path.display(),
+                    taken.key(),
+                    taken.get()
+                )),
+            },
             Err(problems) => notices.extend(problems),
         }
     }
@@ -190,11 +223,7 @@ fn manifests(folder: &Path) -> Result<Vec<PathBuf>> {
                 .collect::<std::io::Result<Vec<_>>>()
         })
         .map_err(unreadable)?;
-    let is_manifest = |path: &PathBuf| {
-        path.extension()
-            .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|known| extension == *known))
-    };
-    paths.retain(is_manifest);
+    paths.retain(|path| is_manifest(path));
     paths.sort();
     if paths.len() > MAX_SHELF {
         let detail = format!(
@@ -204,6 +233,19 @@ fn manifests(folder: &Path) -> Result<Vec<PathBuf>> {
         return Err(Error::new(Code::ConfigInvalid, detail));
     }
     Ok(paths)
+}
+
+/// By its name. Names that begin with a point are editors' and systems' own files.
+fn is_manifest(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let known = path.extension().is_some_and(|extension| {
+        ["yaml", "yml", "json"]
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    });
+    known && !hidden
 }
 
 /// A connector from a file, or what is wrong with it, a line for each mistake: `file:line:column what (rule)`.
@@ -224,7 +266,11 @@ fn load(path: &Path) -> Result<Connector, Vec<String>> {
 /// What the linter says of a file; the outer error is that it cannot be read at all.
 pub(crate) fn lint(path: &Path, use_: Use) -> Result<Result<Manifest, Vec<Lint>>, String> {
     let bytes = read_bounded(path, MAX_MANIFEST_BYTES)?;
-    let text = String::from_utf8(bytes).map_err(|_| "the file is not UTF-8 text".to_owned())?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        format!("line {line} is not UTF-8 text")
+    })?;
     Ok(Manifest::parse(&text, use_))
 }
 
@@ -249,10 +295,7 @@ async fn bootstrap(connectors: &Connectors, folder: &Path) -> Result<TenantId> {
     let (tenant, key) = match connectors.tenant_by_name(DEFAULT_TENANT).await? {
         Some(tenant) if !pending.exists() => return Ok(tenant.id),
         Some(tenant) => {
-            let server = Actor {
-                tenant: tenant.id,
-                name: "server".to_owned(),
-            };
+            let server = Actor::new(tenant.id, "server");
             (
                 tenant.id,
                 connectors.create_api_key(&server, bootstrap_key()).await?.text,
@@ -281,5 +324,6 @@ fn bootstrap_key() -> NewApiKey {
             .map(|permission| (permission.as_str().to_owned(), true))
             .into(),
         expires_at: None,
+        environment: None,
     }
 }

@@ -5,14 +5,23 @@
 
 mod api_key;
 mod audit;
+mod call;
 mod connection;
+mod credential;
 mod data_key;
 mod feed;
+mod idempotency;
+mod link;
+mod membership;
 mod migrate;
 mod queue;
 mod readers;
+mod session;
+mod setting;
 mod tenant;
 mod tx;
+mod usage;
+mod user;
 mod value;
 mod writer;
 
@@ -26,7 +35,10 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags};
-use tieline::{Code, Error, Result, store::Store};
+use tieline::{
+    Code, Error, Result,
+    store::{Store, StoreCounts},
+};
 use tokio::sync::Notify;
 
 use self::{readers::Readers, writer::Writer};
@@ -48,6 +60,8 @@ pub struct SqliteStore {
 struct Counters {
     statements: AtomicU64,
     commits: AtomicU64,
+    /// Changes in the writer's queue.
+    waiting: AtomicU64,
 }
 
 impl SqliteStore {
@@ -102,6 +116,14 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn statements(&self) -> u64 {
         self.counters.statements.load(Ordering::Relaxed)
+    }
+
+    fn counts(&self) -> StoreCounts {
+        StoreCounts {
+            statements: self.statements(),
+            commits: self.commits(),
+            waiting: self.counters.waiting.load(Ordering::Relaxed),
+        }
     }
 }
 

@@ -3,9 +3,13 @@
 pub mod canary;
 pub mod cert;
 pub mod evidence;
+pub mod flood;
 pub mod part;
+pub mod process;
+pub mod prometheus;
 pub mod smtp;
 pub mod snapshot;
+pub mod tamper;
 pub mod twin;
 
 use std::path::{Path, PathBuf};

@@ -142,12 +142,30 @@ fn major(node: &Path) -> Option<u32> {
     version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
 }
 
-fn in_ci() -> bool {
+/// The system's Chromium. Where it is missing: fails in CI, otherwise says so and answers nothing.
+pub fn browser() -> Option<PathBuf> {
+    let named = ["chromium", "chromium-browser", "google-chrome"];
+    let works = |name: &&str| {
+        let mut asked = Command::new(name);
+        asked.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+        asked.status().is_ok_and(|status| status.success())
+    };
+    match named.into_iter().find(works) {
+        Some(name) => Some(PathBuf::from(name)),
+        None if in_ci() => panic!("no browser can be started: install Chromium"),
+        None => {
+            skipped("a browser", "Chromium is missing");
+            None
+        }
+    }
+}
+
+pub(crate) fn in_ci() -> bool {
     env_var("CI").is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
 
 /// Past the test runner, which keeps what a passing test prints with `eprintln!` to itself.
-fn skipped(script: &str, missing: &str) {
+pub(crate) fn skipped(script: &str, missing: &str) {
     // One piece, so that tests beside it do not write into the line. Whether anyone reads it changes nothing.
     let line = format!("SKIPPED: {script} cannot run: {missing}\n");
     let _ = std::io::stderr().write_all(line.as_bytes());

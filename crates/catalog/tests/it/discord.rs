@@ -127,6 +127,7 @@ async fn through_a_webhook_address() {
             action: "send_webhook".to_owned(),
             input: input.into(),
             via: Via::Nothing,
+            idempotency_key: None,
         };
         evidence::told(connectors.call(&by, call).await.map(|called| called.output.to_value()))
     };
@@ -163,6 +164,7 @@ async fn through_a_webhook_address() {
             action: "send_webhook".to_owned(),
             input,
             via: Via::Nothing,
+            idempotency_key: None,
         };
         let error = evidence::told(shipped.call(&by, call).await.map(|called| called.output)).unwrap_err();
         assert_eq!(error.code(), Code::ConnectorActionInputInvalid, "{elsewhere}");

@@ -43,8 +43,5 @@ pub(crate) fn connect(connector: &str, fields: Value) -> Connect {
 
 /// A caller of a tenant that has nothing connected.
 pub(crate) fn stranger() -> Actor {
-    Actor {
-        tenant: TenantId::from_bytes([7; 16]),
-        name: "test".to_owned(),
-    }
+    Actor::new(TenantId::from_bytes([7; 16]), "test")
 }

@@ -7,3 +7,4 @@ mod example;
 mod folders;
 mod library;
 mod smtp;
+mod stripe;

@@ -28,13 +28,20 @@ pub(crate) struct Turn {
 }
 
 impl Turns {
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.0.lock().expect("nothing panics while counting").all
+    }
+
     /// A turn at once or not at all: a queue would only hide that we are too slow.
     pub(crate) fn take(&self, tenant: TenantId) -> Result<Turn> {
         let mut taken = self.0.lock().expect("nothing panics while counting");
         let of_tenant = taken.by_tenant.get(&tenant).copied().unwrap_or(0);
         if taken.all >= MAX_CALLS_IN_FLIGHT || of_tenant >= MAX_CALLS_IN_FLIGHT_PER_TENANT {
             let detail = "Too many calls are running: try again in a moment.";
-            return Err(Error::new(Code::Overloaded, detail).retry(Retry::After(OVERLOAD_RETRY_AFTER)));
+            return Err(Error::new(Code::Overloaded, detail)
+                .retry(Retry::After(OVERLOAD_RETRY_AFTER))
+                .before_sending());
         }
         taken.all += 1;
         *taken.by_tenant.entry(tenant).or_default() += 1;

@@ -3,12 +3,17 @@
 //! Whoever edits, deletes, inserts or reorders entries without the key breaks the chain at that place. Cutting off its
 //! end leaves a shorter chain that holds; that is seen by comparing with a head that was published before.
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, str::FromStr};
 
 use aws_lc_rs::hmac;
 
 use super::{AuditEntry, GENESIS, Hash, Link};
-use crate::{framed::Framed, secret::Secret, store::AuditRow};
+use crate::{
+    error::{Code, Error},
+    framed::Framed,
+    secret::Secret,
+    store::AuditRow,
+};
 
 /// How far a chain was found to hold: its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +29,28 @@ pub struct Verified {
 pub struct Broken {
     /// The place: the entry there was altered, is missing, or is not the one that was there.
     pub seq: u64,
+    /// What is wrong there.
+    pub fault: Fault,
+}
+
+/// What is wrong at a place of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The entry is gone, and others follow.
+    Missing,
+    /// The entry or its hash was altered, or it is another one.
+    Altered,
+    /// The entry holds, but it is not the one whose hash was published.
+    Rewritten,
+    /// The chain ends before a head that is known.
+    Cut,
 }
 
 /// Follows a chain entry by entry, so that a long one need not be in memory.
 pub struct Verifier<'a> {
     link: &'a Link,
     head: Verified,
-    known: Option<Verified>,
+    known: Vec<Verified>,
 }
 
 /// The bytes an entry is hashed as: every field and its place, each behind its length.
@@ -69,14 +89,14 @@ pub(crate) fn link(key: &Secret<[u8; 32]>) -> Link {
     })
 }
 
-/// Follows a whole chain from its first entry. `known` is a head that was published before, if there is one.
+/// Follows a whole chain from its first entry. `known` are heads that were published before.
 ///
 /// # Errors
 /// The first place that is not as it was written.
 pub fn verify<'a>(
     rows: impl IntoIterator<Item = &'a AuditRow>,
     link: &Link,
-    known: Option<Verified>,
+    known: impl IntoIterator<Item = Verified>,
 ) -> Result<Verified, Broken> {
     let mut verifier = Verifier::new(link, known);
     for row in rows {
@@ -87,9 +107,12 @@ pub fn verify<'a>(
 
 impl<'a> Verifier<'a> {
     /// Begins at the first entry.
-    pub fn new(link: &'a Link, known: Option<Verified>) -> Self {
-        let head = Verified { seq: 0, hash: GENESIS };
-        Self { link, head, known }
+    pub fn new(link: &'a Link, known: impl IntoIterator<Item = Verified>) -> Self {
+        Self {
+            link,
+            head: Verified { seq: 0, hash: GENESIS },
+            known: known.into_iter().collect(),
+        }
     }
 
     /// Checks the next entry.
@@ -99,29 +122,89 @@ impl<'a> Verifier<'a> {
     pub fn check(&mut self, row: &AuditRow) -> Result<(), Broken> {
         let seq = self.head.seq + 1;
         let hash = self.link.hash(&self.head.hash, seq, &row.entry);
-        let was_known = self.known.filter(|known| known.seq == seq);
-        if row.seq != seq || row.hash != hash || was_known.is_some_and(|known| known.hash != hash) {
-            return Err(Broken { seq });
+        let is_other = |known: &Verified| known.seq == seq && known.hash != hash;
+        let fault = if row.seq > seq {
+            Some(Fault::Missing)
+        } else if row.seq != seq || row.hash != hash {
+            Some(Fault::Altered)
+        } else if self.known.iter().any(is_other) {
+            Some(Fault::Rewritten)
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            return Err(Broken { seq, fault });
         }
         self.head = Verified { seq, hash };
         Ok(())
     }
 
+    /// How far it was followed.
+    pub fn head(&self) -> Verified {
+        self.head
+    }
+
     /// Ends the chain.
     ///
     /// # Errors
-    /// When it ends before the known head.
+    /// When it ends before a known head.
     pub fn finish(self) -> Result<Verified, Broken> {
-        if self.known.is_some_and(|known| known.seq > self.head.seq) {
-            return Err(Broken { seq: self.head.seq + 1 });
+        if self.known.iter().any(|known| known.seq > self.head.seq) {
+            let seq = self.head.seq + 1;
+            return Err(Broken { seq, fault: Fault::Cut });
         }
         Ok(self.head)
     }
 }
 
+/// `place:hash`, the hash in hexadecimal: as heads are published.
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.seq)?;
+        self.hash.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Verified {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        read_head(text).ok_or_else(|| {
+            let detail = "A head of the audit log is written as `place:hash`, such as `7:` and 64 hexadecimal digits.";
+            Error::new(Code::RequestInvalid, detail).field("/head", "is not `place:hash`")
+        })
+    }
+}
+
+fn read_head(text: &str) -> Option<Verified> {
+    let (seq, digits) = text.trim().split_once(':')?;
+    let mut hash = GENESIS;
+    if digits.len() != 2 * hash.len() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (place, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&digits[2 * place..2 * place + 2], 16).ok()?;
+    }
+    Some(Verified {
+        seq: seq.parse().ok()?,
+        hash,
+    })
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "is missing",
+            Self::Altered => "was altered, or another one stands in its place",
+            Self::Rewritten => "is not the one whose hash was published",
+            Self::Cut => "and all after it were cut off",
+        })
+    }
+}
+
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the audit chain is broken at entry {}", self.seq)
+        write!(f, "the audit chain is broken: entry {} {}", self.seq, self.fault)
     }
 }
 
@@ -167,6 +250,12 @@ mod tests {
                 }
             })
             .collect()
+    }
+
+    fn broken_at(rows: &[AuditRow], link: &Link, known: Option<Verified>) -> Result<u64, u64> {
+        verify(rows, link, known)
+            .map(|head| head.seq)
+            .map_err(|broken| broken.seq)
     }
 
     fn below(bound: usize) -> usize {
@@ -245,12 +334,12 @@ mod tests {
         for _ in 0..300 {
             let mut rows = good.clone();
             let (seq, what) = mutate(&mut rows);
-            assert_eq!(verify(&rows, &link, Some(head)), Err(Broken { seq }), "{what}");
+            assert_eq!(broken_at(&rows, &link, Some(head)), Err(seq), "{what}");
         }
         for what in 0..10 {
             let mut rows = good.clone();
             edit(&mut rows[17], what);
-            assert_eq!(verify(&rows, &link, Some(head)), Err(Broken { seq: 18 }), "edit {what}");
+            assert_eq!(broken_at(&rows, &link, Some(head)), Err(18), "edit {what}");
         }
     }
 
@@ -265,8 +354,14 @@ mod tests {
             Ok(15),
             "a shorter chain holds by itself"
         );
-        assert_eq!(verify(cut, &link, Some(head)), Err(Broken { seq: 16 }));
-        assert_eq!(verify([], &link, Some(head)), Err(Broken { seq: 1 }));
+        assert_eq!(
+            verify(cut, &link, Some(head)),
+            Err(Broken {
+                seq: 16,
+                fault: Fault::Cut
+            })
+        );
+        assert_eq!(broken_at(&[], &link, Some(head)), Err(1));
 
         // A restored backup that went on differently: every link holds, but it is not the chain that was published.
         let mut other = chain(19);
@@ -274,7 +369,13 @@ mod tests {
         let hash = link.hash(&other[18].hash, 20, &entry);
         other.push(AuditRow { seq: 20, entry, hash });
         assert!(verify(&other, &link, None).is_ok());
-        assert_eq!(verify(&other, &link, Some(head)), Err(Broken { seq: 20 }));
+        assert_eq!(
+            verify(&other, &link, Some(head)),
+            Err(Broken {
+                seq: 20,
+                fault: Fault::Rewritten
+            })
+        );
     }
 
     #[test]
@@ -291,16 +392,34 @@ mod tests {
         }
         assert!(verify(&one, &link, None).is_ok() && verify(&other, &link, None).is_ok());
         one[14] = other[14].clone();
-        assert_eq!(verify(&one, &link, None), Err(Broken { seq: 15 }));
+        assert_eq!(broken_at(&one, &link, None), Err(15));
     }
 
     #[test]
     fn a1_another_tenants_key_does_not_continue_the_chain() {
         let rows = chain(3);
-        assert_eq!(
-            verify(&rows, &super::link(&Secret::new([4; 32])), None),
-            Err(Broken { seq: 1 })
-        );
+        assert_eq!(broken_at(&rows, &super::link(&Secret::new([4; 32])), None), Err(1));
+    }
+
+    #[test]
+    fn a2_a_head_is_read_as_it_is_published() {
+        let head = verify(&chain(3), &key(), None).unwrap();
+        assert_eq!(head.to_string().parse::<Verified>().unwrap(), head);
+        let text = head.to_string();
+        for wrong in [
+            "",
+            "3",
+            "3:",
+            &text[..text.len() - 1],
+            &text.replace("3:", "-3:"),
+            &format!("{text}0"),
+        ] {
+            assert_eq!(
+                wrong.parse::<Verified>().unwrap_err().code(),
+                Code::RequestInvalid,
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

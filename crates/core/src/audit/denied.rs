@@ -29,7 +29,7 @@ struct Minute {
 
 impl Denials {
     /// Whether this attempt is the first of its kind in this minute, and there is room for its entry.
-    fn is_first(&self, by: &Actor, asked: &str, now: Timestamp) -> bool {
+    pub(crate) fn is_first(&self, by: &Actor, asked: &str, now: Timestamp) -> bool {
         let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = now.as_second() / 60;
         if minute.number != number {

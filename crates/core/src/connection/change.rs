@@ -1,6 +1,9 @@
 //! How a connection's row comes to be and changes: fields checked, trail written, caches told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 use tieline_manifest::{Json, Tree};
@@ -8,13 +11,16 @@ use tieline_manifest::{Json, Tree};
 use super::{Connect, ConnectionPatch};
 use crate::{
     audit::Actor,
-    connector::Connector,
+    connector::{Accepted, Connector},
     connectors::Connectors,
+    environment::{Environment, mismatch},
     error::{Code, Error, Result},
     event::EventKind,
-    id::ConnectionId,
-    limits::{MAX_CONFIG_BYTES, MAX_UPDATE_ATTEMPTS},
-    secret::Secret,
+    id::{ConnectionId, CredentialId},
+    lent::{Lent, by_own_names, laid_over},
+    limits::MAX_UPDATE_ATTEMPTS,
+    merged::{Held, Merged, config_text, stored},
+    opened::Opened,
     store::{ConnectionRow, Health, HealthState, Inserted, Updated},
 };
 
@@ -40,17 +46,19 @@ impl Connectors {
             .display_name
             .clone()
             .unwrap_or_else(|| connector.descriptor().name.clone());
-        let accepted = connector.accept(connect.auth.as_deref(), &connect.config)?;
+        let (environment, fields) = self.fields_of(by, &connector, connect).await?;
         let now = self.inner.clock.now();
         let mut row = ConnectionRow {
             id: ConnectionId::new(&*self.inner.clock, &*self.inner.random)?,
             tenant: by.tenant,
             scope: connect.scope.clone(),
+            environment,
             connector: connector.id().to_owned(),
             name: name.to_owned(),
             display_name,
-            auth: accepted.auth.clone(),
-            config: config_text(&accepted.public)?,
+            auth: fields.auth,
+            config: config_text(&fields.public)?,
+            credential: connect.credential,
             secrets: BTreeMap::new(),
             secret_version: 1,
             enabled: true,
@@ -64,8 +72,11 @@ impl Connectors {
             created_at: now,
             updated_at: now,
         };
-        self.seal_into(&mut row, &accepted.secrets).await?;
-        let detail = json!({ "connector": row.connector, "name": row.name, "scope": row.scope });
+        self.seal_into(&mut row, &fields.secrets).await?;
+        let detail = json!({
+            "connector": row.connector, "name": row.name, "scope": row.scope, "environment": environment,
+            "credential": row.credential,
+        });
         let trail = self.trail(
             by,
             "connection.created",
@@ -86,17 +97,29 @@ impl Connectors {
         old: ConnectionRow,
         connect: &Connect,
     ) -> Result<Option<ConnectionRow>> {
+        by.may_use(old.environment, "connection")?;
+        if let Some(asked) = connect.environment.filter(|asked| *asked != old.environment) {
+            return Err(mismatch(&format!(
+                "This connection belongs to `{}` and cannot be moved to `{asked}`: connect another one there.",
+                old.environment
+            )));
+        }
         let connector = self.registry().get(&connect.connector)?;
-        let accepted = connector.accept(connect.auth.as_deref(), &connect.config)?;
+        let within = Connect {
+            environment: Some(old.environment),
+            ..connect.clone()
+        };
+        let (_, fields) = self.fields_of(by, &connector, &within).await?;
         let (version, mut row) = (old.version, old);
         if let Some(display_name) = &connect.display_name {
             row.display_name = display_name.clone();
         }
         row.enabled = true;
-        row.auth = accepted.auth;
-        row.config = config_text(&accepted.public)?;
+        row.auth = fields.auth;
+        row.config = config_text(&fields.public)?;
+        row.credential = connect.credential;
         row.health = self.untested();
-        self.reseal(&mut row, accepted.secrets, &BTreeSet::new()).await?;
+        self.reseal(&mut row, fields.secrets, &BTreeSet::new()).await?;
         let detail = json!({ "connector": row.connector, "name": row.name, "again": true });
         let change = Change {
             row,
@@ -108,7 +131,7 @@ impl Connectors {
     }
 
     /// The row as a patch wants it.
-    pub(super) async fn patched(&self, old: &ConnectionRow, patch: &ConnectionPatch) -> Result<Change> {
+    pub(super) async fn patched(&self, by: &Actor, old: &ConnectionRow, patch: &ConnectionPatch) -> Result<Change> {
         let mut row = old.clone();
         let (mut fields, mut events) = (Vec::new(), Vec::new());
         if let Some(name) = patch.display_name.as_ref().filter(|name| **name != row.display_name) {
@@ -116,18 +139,10 @@ impl Connectors {
             fields.push("displayName".to_owned());
             events.push(EventKind::ConnectorUpdated);
         }
-        if let Some(config) = &patch.config {
-            let connector = self.registry().get(&row.connector)?;
-            let merged = Merged::of(&connector, &row, config)?;
-            if !merged.changed.is_empty() {
-                row.config = config_text(&merged.public)?;
-                row.health = self.untested();
-                if !merged.secrets.is_empty() || merged.kept.len() != row.secrets.len() {
-                    self.reseal(&mut row, merged.secrets, &merged.kept).await?;
-                }
-                fields.extend(merged.changed);
-                events.push(EventKind::ConnectorUpdated);
-            }
+        let changed = self.patch_fields(by, old, &mut row, patch).await?;
+        if !changed.is_empty() {
+            fields.extend(changed);
+            events.push(EventKind::ConnectorUpdated);
         }
         if let Some(enabled) = patch.enabled.filter(|enabled| *enabled != row.enabled) {
             row.enabled = enabled;
@@ -145,6 +160,114 @@ impl Connectors {
             detail: json!({ "fields": fields }),
             events,
         })
+    }
+
+    /// Lays a patch's fields over a row's, and says which changed. The secrets stand in the row or in the credential it
+    /// points to: whoever switches between the two names all fields anew.
+    async fn patch_fields(
+        &self,
+        by: &Actor,
+        old: &ConnectionRow,
+        row: &mut ConnectionRow,
+        patch: &ConnectionPatch,
+    ) -> Result<Vec<String>> {
+        let connector = match (&patch.config, patch.credential) {
+            (None, None) => return Ok(Vec::new()),
+            _ => self.registry().get(&old.connector)?,
+        };
+        let credential = patch.credential.unwrap_or(old.credential);
+        let mut changed = Vec::new();
+        if credential != old.credential {
+            changed.push("credentialId".to_owned());
+        }
+        match credential {
+            None if old.credential.is_none() => {
+                let Some(config) = &patch.config else {
+                    return Ok(changed);
+                };
+                let held = Held {
+                    auth: &old.auth,
+                    config: &old.config,
+                    secrets: &old.secrets,
+                };
+                let merged = Merged::of(&connector, &held, config)?;
+                if merged.changed.is_empty() {
+                    return Ok(changed);
+                }
+                row.config = config_text(&merged.public)?;
+                if !merged.secrets.is_empty() || merged.kept.len() != row.secrets.len() {
+                    self.reseal(row, merged.secrets, &merged.kept).await?;
+                }
+                changed.extend(merged.changed);
+            }
+            None => {
+                let config = patch.config.clone().unwrap_or_else(|| Json::from_value(&json!({})));
+                let accepted = connector.accept(None, &config)?;
+                row.auth = accepted.auth;
+                row.config = config_text(&accepted.public)?;
+                self.reseal(row, accepted.secrets, &BTreeSet::new()).await?;
+                changed.push("config".to_owned());
+            }
+            Some(credential) => {
+                let lent = self.lent_for(by, credential, old.environment).await?;
+                let given = match &patch.config {
+                    None => BTreeMap::new(),
+                    Some(config) => {
+                        let auth = lent.auth(&connector)?;
+                        // Refused under the names it came with, which the stored fields no longer have.
+                        laid_over(&connector, &auth, config)?;
+                        by_own_names(&connector, &auth, config)?
+                    }
+                };
+                let over = over(old, credential, given)?;
+                let accepted = lent.accepted(&connector, Some(&over))?;
+                let over = laid_over(&connector, &accepted.auth, &over)?;
+                row.config = config_text(&Tree::Object(over.into_iter().collect()))?;
+                if row.config != old.config {
+                    changed.push("config".to_owned());
+                }
+                if changed.is_empty() {
+                    return Ok(changed);
+                }
+                row.auth = accepted.auth;
+                self.reseal(row, BTreeMap::new(), &BTreeSet::new()).await?;
+            }
+        }
+        row.credential = credential;
+        row.health = self.untested();
+        Ok(changed)
+    }
+
+    /// Where a new connection belongs, and its fields: its own, or what it lays over its credential's.
+    async fn fields_of(&self, by: &Actor, connector: &Connector, connect: &Connect) -> Result<(Environment, Accepted)> {
+        let Some(credential) = connect.credential else {
+            let environment = by.home_for(connect.environment, "connection")?;
+            return Ok((environment, connector.accept(connect.auth.as_deref(), &connect.config)?));
+        };
+        let lent = self.lent_afresh(by, credential).await?;
+        let environment = by.home_for(connect.environment.or(Some(lent.environment)), "connection")?;
+        belongs_with(environment, lent.environment)?;
+        let accepted = lent.accepted(connector, Some(&connect.config))?;
+        if let Some(auth) = connect.auth.as_ref().filter(|auth| **auth != accepted.auth) {
+            let detail = format!(
+                "The credential is for the auth method `{}`, not for `{auth}`.",
+                accepted.auth
+            );
+            return Err(Error::new(Code::ConnectorConfigInvalid, detail).field("/auth", "is not the credential's"));
+        }
+        let over = laid_over(connector, &accepted.auth, &connect.config)?;
+        let fields = Accepted {
+            auth: accepted.auth,
+            public: Tree::Object(over.into_iter().collect()),
+            secrets: BTreeMap::new(),
+        };
+        Ok((environment, fields))
+    }
+
+    async fn lent_for(&self, by: &Actor, credential: CredentialId, environment: Environment) -> Result<Arc<Lent>> {
+        let lent = self.lent_afresh(by, credential).await?;
+        belongs_with(environment, lent.environment)?;
+        Ok(lent)
     }
 
     /// Writes a changed row, if the stored one still has `version`.
@@ -170,13 +293,13 @@ impl Connectors {
         &self,
         by: &Actor,
         id: ConnectionId,
-        tested: u32,
+        tested: &Opened,
         state: HealthState,
         reason: Option<&str>,
     ) -> Result<()> {
         for _ in 0..MAX_UPDATE_ATTEMPTS {
             let mut row = self.connection_row(by, id).await?;
-            if row.secret_version != tested {
+            if !self.holds_what_was_tested(by, &row, tested).await? {
                 return Ok(());
             }
             let changed = row.health.state != state;
@@ -209,7 +332,18 @@ impl Connectors {
         Err(super::conflict())
     }
 
-    fn untested(&self) -> Health {
+    /// Asked after the row was read: whoever gives its credential new secrets raises the row's version too.
+    async fn holds_what_was_tested(&self, by: &Actor, row: &ConnectionRow, tested: &Opened) -> Result<bool> {
+        Ok(match (&tested.loan, row.credential) {
+            (None, None) => row.secret_version == tested.secret_version,
+            (Some(loan), Some(credential)) if loan.credential == credential => {
+                self.credential_row(by, credential).await?.secret_version == loan.secret_version
+            }
+            _ => false,
+        })
+    }
+
+    pub(crate) fn untested(&self) -> Health {
         Health {
             state: HealthState::Untested,
             reason: None,
@@ -218,80 +352,26 @@ impl Connectors {
     }
 }
 
-/// A row's fields with a patch laid over them.
-struct Merged {
-    public: Tree,
-    /// Secrets that the patch brings.
-    secrets: BTreeMap<String, Secret>,
-    /// Names of secrets that stay as they are.
-    kept: BTreeSet<String>,
-    /// Names of fields that change.
-    changed: Vec<String>,
+/// The fields that shall be laid over a credential's: those of before with the patch's over them, unless the credential
+/// is another one. All stand under their own names.
+fn over(old: &ConnectionRow, credential: CredentialId, patch: BTreeMap<String, Tree>) -> Result<Json> {
+    let mut fields: BTreeMap<String, Tree> = match old.credential {
+        Some(same) if same == credential => {
+            let config = stored(&old.config)?;
+            config.tree().as_object().unwrap_or_default().iter().cloned().collect()
+        }
+        _ => BTreeMap::new(),
+    };
+    fields.extend(patch);
+    Ok(Json::from_tree(Tree::Object(fields.into_iter().collect())))
 }
 
-impl Merged {
-    fn of(connector: &Connector, row: &ConnectionRow, patch: &Json) -> Result<Self> {
-        let Tree::Object(entries) = patch.tree() else {
-            let detail = "The configuration must be an object of fields.";
-            return Err(Error::new(Code::RequestInvalid, detail).field("/config", "must be an object"));
-        };
-        let stored =
-            Json::parse(&row.config).map_err(|error| Error::internal("a stored config does not parse", error))?;
-        let mut fields: BTreeMap<String, Tree> =
-            stored.tree().as_object().unwrap_or_default().iter().cloned().collect();
-        let mut kept: BTreeSet<String> = row.secrets.keys().cloned().collect();
-        let mut changed = Vec::new();
-        for (given, value) in entries {
-            let name = connector.field_name(&row.auth, given);
-            // A secret is shown as an object; sent back so, it stays.
-            let shown = kept.contains(&name) && matches!(value, Tree::Object(_));
-            if shown || fields.get(&name) == Some(value) {
-                continue;
-            }
-            kept.remove(&name);
-            match value {
-                Tree::Null => fields.remove(&name),
-                value => fields.insert(name.clone(), value.clone()),
-            };
-            changed.push(name);
-        }
-        let merged = Json::from_tree(Tree::Object(fields.into_iter().collect()));
-        let accepted = connector.accept_beside(Some(&row.auth), &merged, &kept)?;
-        let merged = Self {
-            public: accepted.public,
-            secrets: accepted.secrets,
-            kept,
-            changed,
-        };
-        merged.check_target(connector, row, stored.tree())?;
-        Ok(merged)
+/// A connection and the credential it points to belong to the same environment.
+fn belongs_with(connection: Environment, credential: Environment) -> Result<()> {
+    if connection == credential {
+        return Ok(());
     }
-
-    /// Whoever may change a connection may not thereby have its secrets sent to a place of his own.
-    fn check_target(&self, connector: &Connector, row: &ConnectionRow, stored: &Tree) -> Result<()> {
-        let origin = |config: &Tree| connector.manifest().origin(config);
-        let moved = origin(stored) != origin(&self.public)
-            || self.changed.iter().any(|name| connector.is_target(&row.auth, name));
-        if !moved || self.kept.is_empty() {
-            return Ok(());
-        }
-        let detail = "This change decides where the secrets are sent, so they have to be entered again with it.";
-        let again = |error: Error, name| error.field(format!("/config/{name}"), "has to be entered again");
-        Err(self
-            .kept
-            .iter()
-            .fold(Error::new(Code::ConnectorConfigInvalid, detail), again))
-    }
-}
-
-fn config_text(public: &Tree) -> Result<String> {
-    let text = public.to_text();
-    if text.len() > MAX_CONFIG_BYTES {
-        let detail = format!(
-            "The configuration has {} bytes; {MAX_CONFIG_BYTES} are the most.",
-            text.len()
-        );
-        return Err(Error::new(Code::ConnectorConfigInvalid, detail).field("/config", "is too large"));
-    }
-    Ok(text)
+    Err(mismatch(&format!(
+        "The connection belongs to `{connection}`, and the credential to `{credential}`: use a credential of `{connection}`."
+    )))
 }

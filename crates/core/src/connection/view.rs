@@ -7,11 +7,13 @@ use serde::Serialize;
 use tieline_manifest::Json;
 
 use crate::{
-    clock::Timestamp,
-    error::{Error, Result},
-    id::ConnectionId,
+    clock::{Rfc3339, Timestamp},
+    environment::Environment,
+    error::Result,
+    id::{ConnectionId, CredentialId},
+    merged::stored,
     scope::Scope,
-    store::{ConnectionRow, HealthState},
+    store::{ConnectionRow, HealthState, SealedField},
 };
 
 /// A connection as everybody may see it: no secret in it, sealed or open.
@@ -28,6 +30,8 @@ pub struct Connection {
     pub display_name: String,
     /// For whom inside the tenant.
     pub scope: Scope,
+    /// Where it belongs, for life.
+    pub environment: Environment,
     /// Which of the connector's auth methods it uses.
     pub auth: String,
     /// Whether it can be used, in one word.
@@ -36,7 +40,10 @@ pub struct Connection {
     pub enabled: bool,
     /// What was last found out about it.
     pub health: HealthView,
-    /// The fields that are no secret.
+    /// The credential that holds the secrets; they stand in the connection itself, unless given.
+    #[serde(rename = "credentialId")]
+    pub credential: Option<CredentialId>,
+    /// The fields that are no secret; with a credential, those laid over its own.
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub config: Json,
     /// The secret fields that are set.
@@ -46,10 +53,10 @@ pub struct Connection {
     /// Who made it.
     pub created_by: String,
     /// When it was made.
-    #[schemars(with = "String")]
+    #[schemars(with = "Rfc3339")]
     pub created_at: Timestamp,
     /// When it last changed.
-    #[schemars(with = "String")]
+    #[schemars(with = "Rfc3339")]
     pub updated_at: Timestamp,
 }
 
@@ -63,8 +70,23 @@ pub struct SecretView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last4: Option<String>,
     /// When it was last written.
-    #[schemars(with = "String")]
+    #[schemars(with = "Rfc3339")]
     pub updated_at: Timestamp,
+}
+
+impl SecretView {
+    /// What may be seen of a row's secrets.
+    pub(crate) fn all(secrets: &BTreeMap<String, SealedField>) -> BTreeMap<String, Self> {
+        let view = |(name, field): (&String, &SealedField)| {
+            let view = Self {
+                set: true,
+                last4: field.last4.clone(),
+                updated_at: field.updated_at,
+            };
+            (name.clone(), view)
+        };
+        secrets.iter().map(view).collect()
+    }
 }
 
 /// What was last found out about a connection.
@@ -77,7 +99,7 @@ pub struct HealthView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Since when.
-    #[schemars(with = "String")]
+    #[schemars(with = "Rfc3339")]
     pub since: Timestamp,
 }
 
@@ -112,24 +134,13 @@ impl Status {
 
 impl Connection {
     pub(crate) fn of(row: &ConnectionRow) -> Result<Self> {
-        let config =
-            Json::parse(&row.config).map_err(|error| Error::internal("a stored config does not parse", error))?;
-        let secrets = row.secrets.iter().map(|(name, field)| {
-            (
-                name.clone(),
-                SecretView {
-                    set: true,
-                    last4: field.last4.clone(),
-                    updated_at: field.updated_at,
-                },
-            )
-        });
         Ok(Self {
             id: row.id,
             connector: row.connector.clone(),
             name: row.name.clone(),
             display_name: row.display_name.clone(),
             scope: row.scope.clone(),
+            environment: row.environment,
             auth: row.auth.clone(),
             status: Status::of(row.enabled, row.health.state),
             enabled: row.enabled,
@@ -138,8 +149,9 @@ impl Connection {
                 reason: row.health.reason.clone(),
                 since: row.health.since,
             },
-            config,
-            secrets: secrets.collect(),
+            credential: row.credential,
+            config: stored(&row.config)?,
+            secrets: SecretView::all(&row.secrets),
             version: row.version,
             created_by: row.created_by.clone(),
             created_at: row.created_at,

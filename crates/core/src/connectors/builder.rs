@@ -4,22 +4,29 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 
-use super::{Connectors, Inner};
+use super::{Connectors, Heard, Inner};
 use crate::{
-    admit::Turns,
+    admit::{Repeats, Turns},
     api_key::ApiKeys,
-    audit::{Denials, Trails},
+    audit::{Denials, KeyUses, Trails},
     cache::Cache,
     clock::{Clock, Random, SystemClock, SystemRandom},
     connector::Connector,
     egress::{Egress, EgressPolicy, Resolve, SystemResolver},
     error::{Code, Error, Result},
-    http::{Client, LoopMark, TlsRoots},
+    http::{Client, LoopMark, Timeouts, TlsRoots},
     id::TenantId,
-    limits::{CACHED_API_KEYS, OPENED_CONNECTIONS},
+    limits::{
+        CACHED_API_KEYS, CACHED_SESSIONS, MAX_CALLS_IN_FLIGHT, MAX_EXCHANGES_PER_HOST, MAX_MEMORY,
+        MAX_MEMORY_PER_TENANT, OPENED_CONNECTIONS, OPENED_CREDENTIALS,
+    },
+    rate::{RateGate, RateLimits},
     registry::Registry,
     scope::ScopeRule,
+    session::{Sessions, Throttle},
+    shares::Shares,
     store::Store,
+    user::Passwords,
     vault::{EnvelopeVault, MasterKey, Vault},
 };
 
@@ -37,6 +44,8 @@ pub struct ConnectorsBuilder {
     egress: EgressPolicy,
     resolver: Option<Arc<dyn Resolve>>,
     tls_roots: TlsRoots,
+    rates: RateLimits,
+    timeouts: Timeouts,
     clock: Option<Arc<dyn Clock>>,
     random: Option<Arc<dyn Random>>,
 }
@@ -111,6 +120,20 @@ impl ConnectorsBuilder {
         self
     }
 
+    /// How long each wait for an upstream may take.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// How often things may be asked for; as often as one likes, unless given.
+    #[must_use]
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.rates = limits;
+        self
+    }
+
     /// Who tells the time; the machine, unless given.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -153,13 +176,17 @@ impl ConnectorsBuilder {
         }
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let random = self.random.unwrap_or_else(|| Arc::new(SystemRandom));
+        let fingerprint = key.fingerprint();
         let vault: Arc<dyn Vault> = Arc::new(EnvelopeVault::stored(key, store.clone(), clock.clone(), random.clone()));
         let egress = Arc::new(Egress::new(
             self.egress,
             self.resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
         ));
         let mark = LoopMark::new(&*random)?;
-        let client = Client::new(egress.clone(), &self.tls_roots)?.marked(mark.clone());
+        let client = Client::new(egress.clone(), &self.tls_roots)?
+            .marked(mark.clone())
+            .timeouts(self.timeouts);
+        let passwords = Passwords::new(random.clone());
         Ok(Connectors {
             inner: Arc::new(Inner {
                 trails: Trails::new(clock.clone(), random.clone(), vault.clone()),
@@ -170,15 +197,29 @@ impl ConnectorsBuilder {
                 egress,
                 mark,
                 tls: client.trust(),
+                timeouts: self.timeouts,
                 outbound: Arc::new(client),
                 registry: ArcSwap::from_pointee(registry),
                 scopes: self.scopes,
                 opened: Cache::new(OPENED_CONNECTIONS),
+                lent: Cache::new(OPENED_CREDENTIALS),
                 names: Cache::new(OPENED_CONNECTIONS),
                 api_keys: ApiKeys::new(CACHED_API_KEYS),
+                sessions: Sessions::new(CACHED_SESSIONS),
+                passwords,
+                throttle: Throttle::default(),
                 turns: Turns::default(),
+                memory: Shares::new(MAX_MEMORY, MAX_MEMORY_PER_TENANT),
+                hosts: Shares::new(MAX_CALLS_IN_FLIGHT, MAX_EXCHANGES_PER_HOST),
+                repeats: Repeats::default(),
+                rates: RateGate::new(self.rates),
+                ledger: Arc::default(),
                 denials: Denials::default(),
+                key_uses: KeyUses::default(),
+                heads_published: tokio::sync::Mutex::default(),
                 library_tenant: LIBRARY_TENANT,
+                fingerprint,
+                heard: Heard::default(),
             }),
         })
     }

@@ -8,7 +8,7 @@ use super::Connectors;
 use crate::{
     error::{Code, Error},
     event::EventKind,
-    id::{ApiKeyId, ConnectionId},
+    id::{ApiKeyId, ConnectionId, CredentialId, SessionId, UserId},
     limits::{FEED_BATCH, FEED_INTERVAL, FEED_SILENCE},
     store::FeedRow,
 };
@@ -20,10 +20,14 @@ impl Connectors {
     pub async fn follow(&self) {
         let mut place = None;
         let mut heard = Instant::now();
+        self.inner.heard.follow();
         loop {
             let read = tokio::time::timeout(FEED_SILENCE, self.read_feed(&mut place)).await;
             match read.unwrap_or_else(|_| Err(silent())) {
-                Ok(()) => heard = Instant::now(),
+                Ok(()) => {
+                    heard = Instant::now();
+                    self.inner.heard.now();
+                }
                 Err(error) => {
                     tracing::warn!(code = %error.code(), "the feed cannot be read");
                     if heard.elapsed() >= FEED_SILENCE {
@@ -37,7 +41,7 @@ impl Connectors {
         }
     }
 
-    async fn read_feed(&self, place: &mut Option<u64>) -> crate::Result<()> {
+    pub(crate) async fn read_feed(&self, place: &mut Option<u64>) -> crate::Result<()> {
         let Some(after) = *place else {
             // What was cached before the first look may be older than the feed's end.
             *place = Some(self.inner.store.feed_end().await?);
@@ -47,6 +51,9 @@ impl Connectors {
         let mut after = after;
         loop {
             let rows = self.inner.store.read_feed(after, FEED_BATCH).await?;
+            if self.fell_behind(after, &rows).await? {
+                self.forget_everything();
+            }
             for row in &rows {
                 self.forget(row).await?;
                 after = row.seq;
@@ -58,11 +65,29 @@ impl Connectors {
         }
     }
 
+    /// Whether changes behind `after` were pruned before they were read. Places alone do not tell, because they may leave
+    /// gaps; that nothing older is left does.
+    async fn fell_behind(&self, after: u64, rows: &[FeedRow]) -> crate::Result<bool> {
+        match rows.first() {
+            Some(first) if first.seq > after + 1 => Ok(self.inner.store.feed_start().await? >= first.seq),
+            _ => Ok(false),
+        }
+    }
+
     /// Forgets the one row that changed, never more: what one tenant does must not cool the caches of others.
     async fn forget(&self, row: &FeedRow) -> crate::Result<()> {
         match row.kind {
             // Nothing is kept of what was not there before.
-            Some(EventKind::TenantCreated | EventKind::ApiKeyCreated) => return Ok(()),
+            Some(
+                EventKind::TenantCreated
+                | EventKind::TenantRenamed
+                | EventKind::ApiKeyCreated
+                | EventKind::CredentialCreated
+                | EventKind::UserCreated
+                | EventKind::MemberInvited
+                | EventKind::MemberAdded
+                | EventKind::SessionCreated,
+            ) => return Ok(()),
             Some(
                 EventKind::ConnectorConnected
                 | EventKind::ConnectorDisconnected
@@ -70,21 +95,40 @@ impl Connectors {
                 | EventKind::ConnectorDisabled
                 | EventKind::ConnectorUpdated
                 | EventKind::ConnectorHealthChanged
-                | EventKind::ApiKeyRevoked,
+                | EventKind::CredentialUpdated
+                | EventKind::CredentialRotated
+                | EventKind::CredentialDeleted
+                | EventKind::CredentialExpiring
+                | EventKind::CredentialExpired
+                | EventKind::ApiKeyUpdated
+                | EventKind::ApiKeyRevoked
+                | EventKind::UserUpdated
+                | EventKind::MemberUpdated
+                | EventKind::MemberRemoved
+                | EventKind::SessionEnded,
             )
             | None => {}
         }
         if let Ok(connection) = ConnectionId::from_str(&row.subject) {
             self.inner.opened.forget(row.tenant, &connection);
+        } else if let Ok(credential) = CredentialId::from_str(&row.subject) {
+            self.inner.lent.forget(row.tenant, &credential);
         } else if let Ok(key) = ApiKeyId::from_str(&row.subject) {
             self.forget_api_key(row.tenant, key).await?;
+        } else if let Ok(user) = UserId::from_str(&row.subject) {
+            self.inner.sessions.forget_user(user);
+            self.inner.sessions.forget_member(row.tenant, user);
+        } else if let Ok(session) = SessionId::from_str(&row.subject) {
+            self.forget_session(row.tenant, session).await?;
         }
         Ok(())
     }
 
     fn forget_everything(&self) {
         self.inner.opened.clear();
+        self.inner.lent.clear();
         self.inner.api_keys.clear();
+        self.inner.sessions.clear();
     }
 }
 
@@ -98,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        api_key::{CreatedApiKey, NewApiKey, Permissions},
+        api_key::{ApiKeyPatch, CreatedApiKey, NewApiKey, Permissions},
         audit::Actor,
         clock::SystemRandom,
         id::TenantId,
@@ -126,6 +170,7 @@ mod tests {
             name: "key".to_owned(),
             permissions: Permissions::new(),
             expires_at: None,
+            environment: None,
         };
         house.create_api_key(by, new).await.unwrap()
     }
@@ -159,5 +204,50 @@ mod tests {
                 "K1: revoked"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_follower_that_fell_behind_the_feed_is_cold() {
+        let (one, two, store) = houses();
+        let [alice, bob] = [1, 2].map(|tenant| Actor::new(TenantId::from_bytes([tenant; 16]), "test"));
+        let (alices, bobs) = (key(&one, &alice).await, key(&one, &bob).await);
+        let mut place = None;
+        two.read_feed(&mut place).await.unwrap();
+        for key in [&alices, &bobs] {
+            two.authenticate(key.text.reveal(), "GET /x").await.unwrap();
+        }
+        one.revoke_api_key(&alice, alices.key.id).await.unwrap();
+        key(&one, &alice).await;
+        // The revocation is gone before the other process has read it.
+        let later = one.inner.clock.now() + crate::clock::SignedDuration::from_secs(1);
+        assert_eq!(store.prune_feed(later, 100).await.unwrap(), 3);
+        two.read_feed(&mut place).await.unwrap();
+        two.authenticate(alices.text.reveal(), "GET /x").await.unwrap_err();
+        two.authenticate(bobs.text.reveal(), "GET /x").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn k1_a_lowered_key_is_lowered_in_every_process() {
+        let (one, two, _) = houses();
+        let alice = Actor::new(TenantId::from_bytes([1; 16]), "test");
+        let made = key(&one, &alice).await;
+        let mut place = None;
+        two.read_feed(&mut place).await.unwrap();
+        let seen = two.authenticate(made.text.reveal(), "GET /x").await.unwrap();
+        let patch = ApiKeyPatch {
+            permissions: Some([("catalog:read".to_owned(), true)].into()),
+            ..ApiKeyPatch::default()
+        };
+        let changed = one.update_api_key(&alice, &made.key, patch.clone()).await.unwrap();
+        two.read_feed(&mut place).await.unwrap();
+        let now = two.authenticate(made.text.reveal(), "GET /x").await.unwrap();
+        assert_eq!((seen.permissions.len(), &now.permissions), (0, &changed.permissions));
+        // What was judged is what is changed: a version that passed changes nothing more.
+        let patch = ApiKeyPatch {
+            name: Some("late".to_owned()),
+            ..patch
+        };
+        let late = one.update_api_key(&alice, &made.key, patch).await.unwrap_err();
+        assert_eq!(late.code(), Code::ConnectionConflict);
     }
 }

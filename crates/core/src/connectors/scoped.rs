@@ -6,7 +6,7 @@ use super::Connectors;
 use crate::{
     action::{ActionInput, input_json},
     audit::Actor,
-    call::{Call, Via},
+    call::{Call, IdempotencyKey, Via},
     connection::{Connect, Connection},
     error::{Code, Error, Result},
     name::DEFAULT_NAME,
@@ -52,6 +52,7 @@ impl Scoped {
             connector,
             action,
             name: DEFAULT_NAME,
+            idempotency_key: None,
         }
     }
 
@@ -93,9 +94,17 @@ pub struct ActionCall<'a> {
     connector: &'a str,
     action: &'a str,
     name: &'a str,
+    idempotency_key: Option<IdempotencyKey>,
 }
 
 impl ActionCall<'_> {
+    /// Makes repeats of this call one with it, where the service knows such keys.
+    #[must_use]
+    pub fn idempotency_key(mut self, key: IdempotencyKey) -> Self {
+        self.idempotency_key = Some(key);
+        self
+    }
+
     /// Calls it.
     ///
     /// # Errors
@@ -109,6 +118,7 @@ impl ActionCall<'_> {
                 scope: self.scoped.scope.clone(),
                 name: self.name.to_owned(),
             },
+            idempotency_key: self.idempotency_key.clone(),
         };
         Ok(self.scoped.connectors.call(&self.scoped.actor, call).await?.output)
     }

@@ -161,6 +161,21 @@ pub(super) fn holds(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
     }
 }
 
+/// The first address of the block that an address is in.
+pub(super) fn first(address: IpAddr, prefix: u8) -> IpAddr {
+    let rest = |bits: u32| bits.saturating_sub(u32::from(prefix));
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(rest(32)).unwrap_or(0);
+            Ipv4Addr::from_bits(address.to_bits() & mask).into()
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(rest(128)).unwrap_or(0);
+            Ipv6Addr::from_bits(address.to_bits() & mask).into()
+        }
+    }
+}
+
 fn holds_v4((network, prefix): Block<Ipv4Addr>, address: Ipv4Addr) -> bool {
     let rest = 32 - u32::from(prefix.min(32));
     let head = |address: Ipv4Addr| address.to_bits().checked_shr(rest).unwrap_or(0);

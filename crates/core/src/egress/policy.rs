@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::addresses::{self, Reach};
+use super::{
+    addresses::{self, Reach},
+    target::Host,
+};
 use crate::{
     error::{Code, Error, Result},
     id::TenantId,
@@ -53,6 +56,11 @@ impl Allow {
         let longest = if matches!(net, Some(IpAddr::V4(_))) { 32 } else { 128 };
         let prefix = prefix.map_or(Some(longest), |prefix| prefix.parse().ok());
         match (net, prefix) {
+            (Some(net), Some(prefix)) if prefix <= longest && addresses::first(net, prefix) != net => {
+                let meant = format!("did you mean `{}/{prefix}` or `{net}`?", addresses::first(net, prefix));
+                let detail = format!("`{text}` names an address and a network at once: {meant}");
+                Err(Error::new(Code::ConfigInvalid, detail).field("", meant))
+            }
             (Some(net), Some(prefix)) if prefix <= longest => Ok(Self {
                 net,
                 prefix,
@@ -67,6 +75,40 @@ impl Allow {
                 ),
             )),
         }
+    }
+
+    /// Opens a network as [`net`](Self::net) reads it, narrowed by what follows: `10.1.0.0/16 port=5432 host=db.internal
+    /// tenant=ten_…`.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut words = text.split_ascii_whitespace();
+        let mut allow = Self::net(words.next().unwrap_or_default())?;
+        for word in words {
+            let narrowed = match word.split_once('=') {
+                Some(("port", port)) if allow.port.is_none() => {
+                    allow.port = port.parse().ok().filter(|port| *port != 0);
+                    allow.port.is_some()
+                }
+                Some(("tenant", tenant)) if allow.tenant.is_none() => {
+                    allow.tenant = tenant.parse().ok();
+                    allow.tenant.is_some()
+                }
+                // As the judge will see it.
+                Some(("host", host)) if allow.host.is_none() => {
+                    allow.host = Host::parse(host).ok().map(|host| host.to_string());
+                    allow.host.is_some()
+                }
+                _ => false,
+            };
+            if !narrowed {
+                let detail = "An opening is a network, then at most one each of `port=`, `host=` and `tenant=`, such as \
+                              `10.1.0.0/16 port=5432 host=db.internal`.";
+                return Err(Error::new(Code::ConfigInvalid, detail));
+            }
+        }
+        Ok(allow)
     }
 
     fn opens(&self, asked: Asked<'_>, address: IpAddr) -> bool {
@@ -198,6 +240,48 @@ mod tests {
     }
 
     #[test]
+    fn n5_an_opening_is_read_with_what_narrows_it() {
+        let all = format!(" 10.1.0.0/16  host=db.internal tenant={OURS} port=5432 ");
+        let narrow = Allow {
+            port: Some(5432),
+            tenant: Some(OURS),
+            host: Some("db.internal".to_owned()),
+            ..Allow::net("10.1.0.0/16").unwrap()
+        };
+        assert_eq!(Allow::parse(&all).unwrap(), narrow);
+        assert_eq!(Allow::parse("fd00::5").unwrap(), Allow::net("fd00::5").unwrap());
+        for (written, judged) in [
+            ("DB.Internal", "db.internal"),
+            ("bücher.internal", "xn--bcher-kva.internal"),
+            ("0xa.1", "10.0.0.1"),
+        ] {
+            let allow = Allow::parse(&format!("10.0.0.0/8 host={written}")).unwrap();
+            assert_eq!(allow.host.as_deref(), Some(judged));
+            assert_eq!(
+                Host::parse(written).unwrap().to_string(),
+                judged,
+                "the judge sees the same"
+            );
+        }
+        for wrong in [
+            "",
+            "port=5432",
+            "10.1.0.0/16 5432",
+            "10.1.0.0/16 port=",
+            "10.1.0.0/16 port=0",
+            "10.1.0.0/16 port=65536",
+            "10.1.0.0/16 port=1 port=2",
+            "10.1.0.0/16 host=",
+            "10.1.0.0/16 host=a/b",
+            "10.1.0.0/16 tenant=default",
+            "10.1.0.0/16 Port=1",
+            "10.1.0.0/16 10.2.0.0/16",
+        ] {
+            assert_eq!(Allow::parse(wrong).unwrap_err().code(), Code::ConfigInvalid, "{wrong}");
+        }
+    }
+
+    #[test]
     fn networks_are_read_or_refused() {
         assert_eq!(Allow::net("10.0.0.1").unwrap().prefix, 32);
         assert_eq!(Allow::net("fd00::/8").unwrap().prefix, 8);
@@ -209,8 +293,20 @@ mod tests {
             "10.0.0.0/-1",
             "example.com",
             "10.0.0/8",
+            "10.1.2.3/8",
+            "10.0.0.1/31",
+            "fd00::1/8",
+            "0.0.0.1/0",
         ] {
             assert_eq!(Allow::net(wrong).unwrap_err().code(), Code::ConfigInvalid, "{wrong}");
         }
+        for whole in ["10.0.0.0/8", "10.0.0.2/31", "0.0.0.0/0", "::/0", "fd00::1/128"] {
+            assert!(Allow::net(whole).is_ok(), "{whole}");
+        }
+        let hint = Allow::net("10.1.2.3/8").unwrap_err();
+        assert!(
+            hint.detail().ends_with("did you mean `10.0.0.0/8` or `10.1.2.3`?"),
+            "{hint}"
+        );
     }
 }

@@ -93,6 +93,19 @@ impl Target {
         }
     }
 
+    /// The same target with path and query as they stand in `text`, which is the URL that was read: readers of URLs
+    /// write some characters anew.
+    pub(crate) fn verbatim(self, text: &str) -> Self {
+        let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+        let rest = rest.find(['/', '?', '#']).map_or("", |begin| &rest[begin..]);
+        let rest = rest.split('#').next().unwrap_or_default();
+        let slash = if rest.starts_with('/') { "" } else { "/" };
+        let mut path_and_query = Zeroizing::new(String::with_capacity(rest.len() + slash.len()));
+        path_and_query.push_str(slash);
+        path_and_query.push_str(rest);
+        Self { path_and_query, ..self }
+    }
+
     pub(crate) fn path_and_query(&self) -> &Zeroizing<String> {
         &self.path_and_query
     }
@@ -227,6 +240,21 @@ mod tests {
                 .as_str(),
             "/?q"
         );
+    }
+
+    #[test]
+    fn verbatim_keeps_every_character() {
+        for (url, sent) in [
+            ("https://api.example", "/"),
+            ("https://api.example?q", "/?q"),
+            (
+                "https://api.example//a%2fb/{c}|\"'/%ff?q=^`<>[]\"&x=/#f",
+                "//a%2fb/{c}|\"'/%ff?q=^`<>[]\"&x=/",
+            ),
+        ] {
+            let target = Target::parse(url).unwrap().verbatim(url);
+            assert_eq!(target.path_and_query().as_str(), sent);
+        }
     }
 
     #[test]

@@ -47,8 +47,34 @@ codes! {
     Unauthenticated = "UNAUTHENTICATED",
     /// The key is valid but lacks a permission.
     PermissionDenied = "PERMISSION_DENIED",
+    /// The key is bound to another environment than what it would use or change.
+    EnvironmentMismatch = "ENVIRONMENT_MISMATCH",
+    /// The idempotency key was used with another request.
+    IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED",
+    /// The first request with the idempotency key is still running.
+    IdempotencyInProgress = "IDEMPOTENCY_IN_PROGRESS",
+    /// The first request with the idempotency key ended, and nobody knows whether it took effect.
+    IdempotencyOutcomeUnknown = "IDEMPOTENCY_OUTCOME_UNKNOWN",
+    /// The first request with the idempotency key was carried out; its answer was too large to keep.
+    IdempotencyAnswerNotKept = "IDEMPOTENCY_ANSWER_NOT_KEPT",
+    /// Address and password do not belong together, or the account is locked.
+    SignInFailed = "SIGN_IN_FAILED",
+    /// Too many failed attempts to sign in, from here or for this account.
+    SignInThrottled = "SIGN_IN_THROTTLED",
+    /// A browser sent this on behalf of another site, or does not say on whose.
+    CrossSiteRefused = "CROSS_SITE_REFUSED",
+    /// A one-time link that is unknown, used, replaced or too old.
+    LinkInvalid = "LINK_INVALID",
+    /// A tenant keeps at least one owner.
+    LastOwner = "LAST_OWNER",
+    /// The caller, its tenant or its address came too often.
+    RateLimited = "RATE_LIMITED",
+    /// The server is stopping and had no time left for the request.
+    ServerStopping = "SERVER_STOPPING",
     /// We are over capacity for the moment.
     Overloaded = "OVERLOADED",
+    /// A part of the server does not work, or it is stopping: send requests elsewhere for now.
+    NotReady = "NOT_READY",
     /// Something that only we can mend.
     Internal = "INTERNAL",
 
@@ -73,14 +99,20 @@ codes! {
     ConnectorScopeInvalid = "CONNECTOR_SCOPE_INVALID",
     /// The scope needs an identity.
     ConnectorScopeIdentifierRequired = "CONNECTOR_SCOPE_IDENTIFIER_REQUIRED",
+    /// The connection has been used as often as its service allows for now.
+    ConnectorRateLimited = "CONNECTOR_RATE_LIMITED",
     /// A manifest does not follow the language.
     ManifestInvalid = "MANIFEST_INVALID",
     /// Two connectors have one id.
     ConnectorIdTaken = "CONNECTOR_ID_TAKEN",
 
-    // Connections.
+    // Connections and credentials.
     /// The connection exists but is switched off.
     ConnectionDisabled = "CONNECTION_DISABLED",
+    /// The credential's time is over.
+    CredentialExpired = "CREDENTIAL_EXPIRED",
+    /// The credential is pointed to.
+    CredentialInUse = "CREDENTIAL_IN_USE",
     /// The name is taken where it must be unique.
     NameTaken = "NAME_TAKEN",
     /// Someone else changed the row first.
@@ -107,6 +139,12 @@ codes! {
     UpstreamAnswerTooLarge = "UPSTREAM_ANSWER_TOO_LARGE",
     /// The answer is not what the connector declares (not JSON, for one).
     UpstreamAnswerInvalid = "UPSTREAM_ANSWER_INVALID",
+
+    // Passing requests on.
+    /// Nothing can be passed on through this connection.
+    ProxyNotSupported = "PROXY_NOT_SUPPORTED",
+    /// The request asks for another protocol, such as WebSocket.
+    UpgradeNotSupported = "UPGRADE_NOT_SUPPORTED",
 
     // Mail.
     /// An attachment named a path on the server.

@@ -20,11 +20,13 @@ use tokio::{
 use super::{
     decompress::{Decompressor, Refusal},
     exchange::AnswerLimits,
-    failure::{at, timed_out},
+    failure::{advice, at, timed_out},
+    timeouts::stood_still,
+    weight::Weight,
 };
 use crate::{
     error::{Code, Error, Result, Retry},
-    limits,
+    limits::{self, OVERLOAD_RETRY_AFTER},
 };
 
 /// The body of a request: whole, or a stream that is never held in memory.
@@ -128,17 +130,18 @@ impl Encoding {
     }
 }
 
-/// Reads a body whole, decompressed, within its limits.
+/// Reads a body whole, decompressed, within its limits and the memory there is.
 pub(super) async fn read_whole(
     body: IncomingBody,
     encoding: Encoding,
     limits: AnswerLimits,
+    weight: Weight,
     shown: &str,
-) -> Result<Bytes> {
+) -> Result<(Bytes, Weight)> {
     let decompressor = match encoding {
-        Encoding::Identity => return read_plain(body, limits, shown).await,
-        Encoding::Gzip => Decompressor::gzip(limits),
-        Encoding::Deflate => Decompressor::deflate(limits),
+        Encoding::Identity => return read_plain(body, limits, weight, shown).await,
+        Encoding::Gzip => Decompressor::gzip(limits, weight),
+        Encoding::Deflate => Decompressor::deflate(limits, weight),
         Encoding::Unknown => {
             return Err(Error::new(
                 Code::UpstreamAnswerInvalid,
@@ -154,7 +157,12 @@ pub(super) async fn read_whole(
         .map_err(|refusal| refused(refusal, limits, shown))
 }
 
-async fn read_plain(mut body: IncomingBody, limits: AnswerLimits, shown: &str) -> Result<Bytes> {
+async fn read_plain(
+    mut body: IncomingBody,
+    limits: AnswerLimits,
+    mut weight: Weight,
+    shown: &str,
+) -> Result<(Bytes, Weight)> {
     // What announces itself as too large is not even begun.
     if body.size_hint().lower() > limits.bytes as u64 {
         return Err(refused(Refusal::TooLarge, limits, shown));
@@ -162,8 +170,12 @@ async fn read_plain(mut body: IncomingBody, limits: AnswerLimits, shown: &str) -
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(data) = next_data(&mut body).await? {
-        if first.len().max(all.len()) + data.len() > limits.bytes {
+        let size = first.len().max(all.len()) + data.len();
+        if size > limits.bytes {
             return Err(refused(Refusal::TooLarge, limits, shown));
+        }
+        if !weight.grow(size) {
+            return Err(refused(Refusal::Spent, limits, shown));
         }
         // Most answers come in one piece, which is then handed on without a copy.
         if first.is_empty() && all.is_empty() {
@@ -175,17 +187,20 @@ async fn read_plain(mut body: IncomingBody, limits: AnswerLimits, shown: &str) -
         }
         all.extend_from_slice(&data);
     }
-    Ok(if all.is_empty() { first } else { all.freeze() })
+    Ok((if all.is_empty() { first } else { all.freeze() }, weight))
 }
 
 /// The outer error is the body's, the inner one the decompression's.
-async fn read_compressed(mut body: IncomingBody, mut decompressor: Decompressor) -> Result<Result<Bytes, Refusal>> {
+async fn read_compressed(
+    mut body: IncomingBody,
+    mut decompressor: Decompressor,
+) -> Result<Result<(Bytes, Weight), Refusal>> {
     while let Some(data) = next_data(&mut body).await? {
         if let Err(refusal) = decompressor.write(&data) {
             return Ok(Err(refusal));
         }
     }
-    Ok(decompressor.finish().map(Bytes::from))
+    Ok(decompressor.finish().map(|(content, weight)| (content.into(), weight)))
 }
 
 /// The next piece of content; trailers are passed over.
@@ -205,6 +220,15 @@ fn refused(refusal: Refusal, limits: AnswerLimits, shown: &str) -> Error {
             "The upstream's answer is over {} bytes. Ask for less, for instance with smaller pages.",
             limits.bytes
         )),
+        Refusal::Spent => Error::new(
+            Code::Overloaded,
+            at(
+                "The upstream answered, and there is no memory left to read its answer: too many large requests and answers \
+                 are under way. What it was asked for may have been done; if a repeat does no harm, try again in a moment.",
+                shown,
+            ),
+        )
+        .retry(Retry::After(OVERLOAD_RETRY_AFTER)),
         Refusal::Bomb => too_large(format!(
             "The upstream's answer grows to over {} times its compressed size, which honest answers do not.",
             limits.ratio
@@ -222,30 +246,30 @@ fn refused(refusal: Refusal, limits: AnswerLimits, shown: &str) -> Error {
     }
 }
 
-/// Puts our limit on standing still, and our words for errors, around a body from the wire.
-pub(super) fn guard(inner: Incoming, idle: Duration, shown: String) -> IncomingBody {
-    Guarded {
-        inner,
-        idle,
-        timer: None,
-        waiting: false,
-        shown,
-    }
-    .boxed_unsync()
-}
-
-struct Guarded {
-    inner: Incoming,
+/// A limit on standing still.
+struct Patience {
     idle: Duration,
     /// Made at the first wait: most bodies are there at once and need none.
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
-    shown: String,
 }
 
-impl Guarded {
+impl Patience {
+    fn new(idle: Duration) -> Self {
+        Self {
+            idle,
+            timer: None,
+            waiting: false,
+        }
+    }
+
+    /// Something moved.
+    fn moved(&mut self) {
+        self.waiting = false;
+    }
+
     /// Waits for the end of patience, counted from the beginning of this wait.
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let until = || Instant::now() + self.idle;
         let begins = !std::mem::replace(&mut self.waiting, true);
         match &mut self.timer {
@@ -259,6 +283,22 @@ impl Guarded {
     }
 }
 
+/// Puts our limit on standing still, and our words for errors, around a body from the wire.
+pub(super) fn guard(inner: Incoming, idle: Duration, shown: String) -> IncomingBody {
+    Guarded {
+        inner,
+        patience: Patience::new(idle),
+        shown,
+    }
+    .boxed_unsync()
+}
+
+struct Guarded {
+    inner: Incoming,
+    patience: Patience,
+    shown: String,
+}
+
 impl Body for Guarded {
     type Data = Bytes;
     type Error = Error;
@@ -266,11 +306,11 @@ impl Body for Guarded {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
-            this.waiting = false;
+            this.patience.moved();
             return Poll::Ready(frame.map(|frame| frame.map_err(|error| broken(&error, &this.shown))));
         }
-        ready!(this.poll_idle(cx));
-        Poll::Ready(Some(Err(timed_out(&this.shown, "idle read", this.idle))))
+        ready!(this.patience.poll_over(cx));
+        Poll::Ready(Some(Err(timed_out(&this.shown, &stood_still(this.patience.idle)))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -282,6 +322,60 @@ impl Body for Guarded {
     }
 }
 
+/// A body that somebody sends us to pass on: its content alone, without trailers, and no longer still than `idle`. Its
+/// errors are ours and reach whoever waits for the answer.
+pub(crate) fn passing(inner: OutgoingBody, idle: Duration) -> OutgoingBody {
+    Passing {
+        inner,
+        patience: Patience::new(idle),
+    }
+    .boxed_unsync()
+}
+
+struct Passing {
+    inner: OutgoingBody,
+    patience: Patience,
+}
+
+impl Body for Passing {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = self.get_mut();
+        while let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) {
+            this.patience.moved();
+            return Poll::Ready(match frame {
+                Some(Ok(frame)) if frame.is_data() => Some(Ok(frame)),
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => Some(Err(upload_broken(&*error).into())),
+                None => None,
+            });
+        }
+        ready!(this.patience.poll_over(cx));
+        Poll::Ready(Some(Err(upload_idle(this.patience.idle).into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+fn upload_broken(error: &dyn std::error::Error) -> Error {
+    let detail = "The body ended early, so what was passed on of it is not whole.";
+    Error::new(Code::RequestTimeout, detail).context("body", error)
+}
+
+fn upload_idle(idle: Duration) -> Error {
+    let detail =
+        format!("The body stood still for {idle:?}, so what was passed on of it is not whole. Send it without pauses.");
+    Error::new(Code::RequestTimeout, detail)
+}
+
 /// The body broke off or its framing is wrong; which of the two, hyper tells only by the I/O error beneath.
 fn broken(error: &hyper::Error, shown: &str) -> Error {
     use std::{error::Error as _, io};
@@ -289,14 +383,63 @@ fn broken(error: &hyper::Error, shown: &str) -> Error {
         .source()
         .and_then(|source| source.downcast_ref::<io::Error>())
         .map(io::Error::kind);
+    let early = format!("The upstream's answer ended early. {}", advice(shown));
     let (code, detail) = match kind {
         Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => (
             Code::UpstreamAnswerInvalid,
             "The framing of the upstream's answer is broken.",
         ),
-        _ => (Code::UpstreamAnswerTruncated, "The upstream's answer ended early."),
+        _ => (Code::UpstreamAnswerTruncated, early.as_str()),
     };
     Error::new(code, at(detail, shown))
         .retry(Retry::Backoff)
         .caused_by(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt as _, stream};
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    type Piece = std::result::Result<Frame<Bytes>, &'static str>;
+
+    async fn passed(pieces: Vec<Piece>, then_stands_still: bool) -> (Vec<Bytes>, Option<Error>) {
+        let rest = if then_stands_still {
+            stream::pending().boxed()
+        } else {
+            stream::empty().boxed()
+        };
+        let pieces = stream::iter(pieces).chain(rest).map(|piece| piece.map_err(Into::into));
+        let mut body = passing(StreamBody::new(pieces).boxed_unsync(), limits::IDLE_READ);
+        let mut came = Vec::new();
+        while let Some(frame) = body.frame().await {
+            match frame {
+                Ok(frame) => came.push(frame.into_data().expect("trailers stay behind")),
+                Err(error) => return (came, Some(*error.downcast().expect("an error of ours"))),
+            }
+        }
+        (came, None)
+    }
+
+    fn data(text: &'static str) -> Piece {
+        Ok(Frame::data(Bytes::from_static(text.as_bytes())))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn l2_a_passed_on_body_ends_breaks_off_or_is_given_up() {
+        let trailers = Ok(Frame::trailers(HeaderMap::new()));
+        let (came, error) = passed(vec![data("a"), trailers, data("b")], false).await;
+        assert_eq!(
+            (came, error.is_none()),
+            (vec![Bytes::from("a"), Bytes::from("b")], true)
+        );
+        let (came, error) = passed(vec![data("a"), Err("the caller went away")], false).await;
+        assert_eq!((came.len(), error.unwrap().code()), (1, Code::RequestTimeout));
+        let start = Instant::now();
+        let (came, error) = passed(vec![data("a")], true).await;
+        assert_eq!((came.len(), error.unwrap().code()), (1, Code::RequestTimeout));
+        assert_eq!(start.elapsed(), limits::IDLE_READ);
+    }
 }

@@ -31,9 +31,10 @@ use tokio::{
 use super::{
     body::{IncomingBody, OutgoingBody, guard, watch_progress},
     connect::Connector,
-    failure::{deadline_passed, failed, head_too_large, timed_out, too_many_provisional},
+    failure::{failed, head_too_large, never_sent, timed_out, too_many_provisional},
     fill::wiped,
     loops::LoopMark,
+    timeouts::{Allotted, Timeouts, no_first_byte},
     tls::TlsRoots,
 };
 use crate::{
@@ -63,29 +64,10 @@ pub struct Outgoing {
     pub body: OutgoingBody,
     /// When the head of the answer must be there at the latest.
     pub deadline: Instant,
+    /// How long the call may take in all.
+    pub allotted: Allotted,
     /// How the request may be shown in errors: method and URL without secrets.
     pub shown: String,
-}
-
-/// How long each wait may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Resolving, connecting and the TLS handshake together.
-    pub connect: Duration,
-    /// From the last piece of the request to the head of the answer.
-    pub first_byte: Duration,
-    /// Between two pieces of the answer's body.
-    pub idle: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: limits::CONNECT,
-            first_byte: limits::FIRST_BYTE,
-            idle: limits::IDLE_READ,
-        }
-    }
 }
 
 /// The HTTP client.
@@ -151,7 +133,8 @@ impl Client {
     }
 
     async fn send_one(&self, outgoing: Outgoing) -> Result<Response<IncomingBody>> {
-        let Timeouts { first_byte, idle, .. } = self.timeouts;
+        let idle = self.timeouts.idle;
+        let first_byte = outgoing.allotted.first_byte(self.timeouts.first_byte);
         let shown = outgoing.shown;
         let (body, progress) = watch_progress(outgoing.body);
         let mut request = Request::new(body);
@@ -169,8 +152,11 @@ impl Client {
             biased;
             () = flooded.notified() => Err(too_many_provisional(&shown)),
             answer = self.pool(outgoing.tenant).request(request) => answer.map_err(|error| failed(&error, &shown)),
-            () = overdue(connected(&mut connection), progress, first_byte) => Err(timed_out(&shown, "first byte", first_byte)),
-            () = sleep_until(outgoing.deadline) => Err(deadline_passed(&shown)),
+            () = overdue(connected(&mut connection), progress, first_byte) => Err(timed_out(&shown, &no_first_byte(first_byte))),
+            () = sleep_until(outgoing.deadline) => Err(match connection.connection_metadata().is_some() {
+                true => timed_out(&shown, &outgoing.allotted.passed()),
+                false => never_sent(&shown, &outgoing.allotted.passed()),
+            }),
         };
         let connected = connection.connection_metadata().is_some();
         match head {

@@ -23,7 +23,7 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
-use super::tls;
+use super::{timeouts::connect_timeout, tls};
 use crate::{
     egress::Egress,
     error::{Error, Result},
@@ -49,7 +49,8 @@ impl Connector {
         if !https {
             return Ok(Wire::Plain(stream));
         }
-        let stream = tls::begin(self.tls, host, stream, until).await?;
+        let late = || connect_timeout("finish the TLS handshake", self.within);
+        let stream = tls::begin(self.tls, host, stream, until, late).await?;
         Ok(Wire::Tls(Box::new(stream)))
     }
 }

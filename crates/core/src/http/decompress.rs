@@ -4,13 +4,15 @@ use std::io::{self, Write};
 
 use flate2::{Decompress, FlushDecompress, Status, write::GzDecoder};
 
-use super::exchange::AnswerLimits;
+use super::{exchange::AnswerLimits, weight::Weight};
 
 /// Why a compressed body is not read further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// It is over the limit.
     TooLarge,
+    /// There is no memory left for it.
+    Spent,
     /// It grows faster than honest content.
     Bomb,
     /// It is not what it says it is.
@@ -32,17 +34,17 @@ enum Codec {
 }
 
 impl Decompressor {
-    pub(super) fn gzip(limits: AnswerLimits) -> Self {
+    pub(super) fn gzip(limits: AnswerLimits, weight: Weight) -> Self {
         Self {
-            codec: Codec::Gzip(Box::new(GzDecoder::new(Sink::new(limits)))),
+            codec: Codec::Gzip(Box::new(GzDecoder::new(Sink::new(limits, weight)))),
             fed: 0,
             limits,
         }
     }
 
-    pub(super) fn deflate(limits: AnswerLimits) -> Self {
+    pub(super) fn deflate(limits: AnswerLimits, weight: Weight) -> Self {
         Self {
-            codec: Codec::Deflate(Deflate::new(Sink::new(limits))),
+            codec: Codec::Deflate(Deflate::new(Sink::new(limits, weight))),
             fed: 0,
             limits,
         }
@@ -63,17 +65,17 @@ impl Decompressor {
         written.map_err(|_| self.codec.sink().refusal.unwrap_or(Refusal::Broken))
     }
 
-    /// The whole content. Nothing at all is the empty content of an answer that has none.
-    pub(super) fn finish(mut self) -> Result<Vec<u8>, Refusal> {
+    /// The whole content, and what it weighs. Nothing at all is the empty content of an answer that has none.
+    pub(super) fn finish(mut self) -> Result<(Vec<u8>, Weight), Refusal> {
         if self.fed == 0 {
-            return Ok(Vec::new());
+            return Ok(self.codec.sink().taken());
         }
         let finished = match &mut self.codec {
             Codec::Gzip(gzip) => gzip.try_finish().is_ok(),
             Codec::Deflate(deflate) => deflate.ended,
         };
         if finished {
-            Ok(std::mem::take(&mut self.codec.sink().out))
+            Ok(self.codec.sink().taken())
         } else {
             Err(self.codec.sink().refusal.unwrap_or(Refusal::Ended))
         }
@@ -94,17 +96,23 @@ struct Sink {
     out: Vec<u8>,
     fed: usize,
     limits: AnswerLimits,
+    weight: Weight,
     refusal: Option<Refusal>,
 }
 
 impl Sink {
-    fn new(limits: AnswerLimits) -> Self {
+    fn new(limits: AnswerLimits, weight: Weight) -> Self {
         Self {
             out: Vec::new(),
             fed: 0,
             limits,
+            weight,
             refusal: None,
         }
+    }
+
+    fn taken(&mut self) -> (Vec<u8>, Weight) {
+        (std::mem::take(&mut self.out), std::mem::take(&mut self.weight))
     }
 }
 
@@ -115,6 +123,8 @@ impl Write for Sink {
             Some(Refusal::TooLarge)
         } else if size > self.limits.free_bytes && size / self.limits.ratio.max(1) > self.fed {
             Some(Refusal::Bomb)
+        } else if !self.weight.grow(size) {
+            Some(Refusal::Spent)
         } else {
             None
         };
@@ -211,11 +221,19 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn gzipped(limits: AnswerLimits) -> Decompressor {
+        Decompressor::gzip(limits, Weight::default())
+    }
+
+    fn deflated(limits: AnswerLimits) -> Decompressor {
+        Decompressor::deflate(limits, Weight::default())
+    }
+
     fn run(mut decompressor: Decompressor, body: &[u8], step: usize) -> Result<Vec<u8>, Refusal> {
         for piece in body.chunks(step) {
             decompressor.write(piece)?;
         }
-        decompressor.finish()
+        decompressor.finish().map(|(content, _)| content)
     }
 
     /// Content that compresses to about two thirds.
@@ -233,52 +251,37 @@ mod tests {
     fn honest_content_comes_through_in_any_pieces() {
         let content = honest(90_000);
         for step in [1, 7, 10_000, usize::MAX] {
-            assert_eq!(
-                run(Decompressor::gzip(LIMITS), &gzip(&content), step).as_ref(),
-                Ok(&content)
-            );
-            assert_eq!(
-                run(Decompressor::deflate(LIMITS), &zlib(&content), step).as_ref(),
-                Ok(&content)
-            );
-            assert_eq!(
-                run(Decompressor::deflate(LIMITS), &bare(&content), step).as_ref(),
-                Ok(&content)
-            );
+            assert_eq!(run(gzipped(LIMITS), &gzip(&content), step).as_ref(), Ok(&content));
+            assert_eq!(run(deflated(LIMITS), &zlib(&content), step).as_ref(), Ok(&content));
+            assert_eq!(run(deflated(LIMITS), &bare(&content), step).as_ref(), Ok(&content));
         }
-        assert_eq!(run(Decompressor::gzip(LIMITS), b"", 1), Ok(Vec::new()));
+        assert_eq!(run(gzipped(LIMITS), b"", 1), Ok(Vec::new()));
     }
 
     #[test]
     fn l1_size_and_ratio_are_bounded() {
         for step in [1, 100, usize::MAX] {
             assert_eq!(
-                run(Decompressor::gzip(LIMITS), &gzip(&honest(100_001)), step),
+                run(gzipped(LIMITS), &gzip(&honest(100_001)), step),
                 Err(Refusal::TooLarge)
             );
             for bomb in [gzip(&[0; 50_000]), gzip(&[0; 10_000_000])] {
-                let refusal = run(Decompressor::gzip(LIMITS), &bomb, step).unwrap_err();
+                let refusal = run(gzipped(LIMITS), &bomb, step).unwrap_err();
                 assert!(matches!(refusal, Refusal::Bomb | Refusal::TooLarge), "{refusal:?}");
             }
-            assert_eq!(
-                run(Decompressor::deflate(LIMITS), &zlib(&[0; 50_000]), step),
-                Err(Refusal::Bomb)
-            );
+            assert_eq!(run(deflated(LIMITS), &zlib(&[0; 50_000]), step), Err(Refusal::Bomb));
         }
         // Under the free size no ratio is held against it.
-        assert_eq!(
-            run(Decompressor::gzip(LIMITS), &gzip(&[0; 1_000]), 100),
-            Ok(vec![0; 1_000])
-        );
+        assert_eq!(run(gzipped(LIMITS), &gzip(&[0; 1_000]), 100), Ok(vec![0; 1_000]));
     }
 
     #[test]
     fn every_cut_is_seen() {
         let content = honest(500);
         for (make, body) in [
-            (Decompressor::gzip as fn(AnswerLimits) -> Decompressor, gzip(&content)),
-            (Decompressor::deflate, zlib(&content)),
-            (Decompressor::deflate, bare(&content)),
+            (gzipped as fn(AnswerLimits) -> Decompressor, gzip(&content)),
+            (deflated, zlib(&content)),
+            (deflated, bare(&content)),
         ] {
             for cut in 1..body.len() {
                 assert_eq!(
@@ -296,23 +299,20 @@ mod tests {
         let mut altered = gzip(&honest(500));
         let middle = altered.len() / 2;
         altered[middle] ^= 0xff;
-        assert!(run(Decompressor::gzip(LIMITS), &altered, 64).is_err());
+        assert!(run(gzipped(LIMITS), &altered, 64).is_err());
         let mut followed = gzip(b"one");
         followed.extend(gzip(b"two"));
-        assert_eq!(run(Decompressor::gzip(LIMITS), &followed, 64), Err(Refusal::Broken));
+        assert_eq!(run(gzipped(LIMITS), &followed, 64), Err(Refusal::Broken));
         let mut followed = zlib(b"one");
         followed.push(0);
-        assert_eq!(run(Decompressor::deflate(LIMITS), &followed, 64), Err(Refusal::Broken));
-        assert_eq!(
-            run(Decompressor::gzip(LIMITS), b"{\"not\":\"gzip\"}", 64),
-            Err(Refusal::Broken)
-        );
+        assert_eq!(run(deflated(LIMITS), &followed, 64), Err(Refusal::Broken));
+        assert_eq!(run(gzipped(LIMITS), b"{\"not\":\"gzip\"}", 64), Err(Refusal::Broken));
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic_or_overrun(body in proptest::collection::vec(any::<u8>(), 0..2_000), step in 1_usize..500) {
-            for decompressor in [Decompressor::gzip(LIMITS), Decompressor::deflate(LIMITS)] {
+            for decompressor in [gzipped(LIMITS), deflated(LIMITS)] {
                 if let Ok(content) = run(decompressor, &body, step) {
                     prop_assert!(content.len() <= LIMITS.bytes);
                 }

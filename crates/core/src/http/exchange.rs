@@ -1,23 +1,32 @@
 //! The second gate: every HTTP call goes out, and comes back, through [`exchange`].
 
-use std::fmt;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use tieline_manifest::request::{Request, Segment, TRANSPORT_HEADERS, Text};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    body::{Encoding, IncomingBody, bytes_body, read_whole},
+    body::{Encoding, IncomingBody, OutgoingBody, bytes_body, read_whole},
     client::{Outbound, Outgoing},
-    failure::deadline_passed,
+    failure::timed_out,
     fill::{Secrets, fill_body, fill_header, fill_url},
+    timeouts::Allotted,
+    weight::Weight,
 };
 use crate::{
     egress::{Egress, Target},
-    error::{Code, Error, Result},
+    error::{Code, Error, Result, Retry},
     id::TenantId,
     limits,
+    shares::{Share, Shares},
 };
 
 /// Who we say we are, where a connector does not say it better.
@@ -36,9 +45,18 @@ pub struct With<'a> {
     pub allowed_hosts: &'a [String],
     /// When the answer must have been read at the latest.
     pub deadline: Instant,
+    /// How long the call may take in all.
+    pub allotted: Allotted,
     /// How much of the answer is read.
     pub limits: AnswerLimits,
+    /// The memory that an answer which is read whole is drawn from.
+    pub memory: &'a Shares<TenantId>,
+    /// The exchanges there may be at once, by tenant and host.
+    pub hosts: &'a Shares<TenantAndHost>,
 }
+
+/// Whose exchanges with which host.
+pub type TenantAndHost = (TenantId, String);
 
 /// How much of an answer is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,16 +92,68 @@ pub async fn exchange(
 ) -> Result<Answer> {
     // One attempt with the secrets as they are. Whoever can renew them does so on a 401 and attempts once more.
     let shown = shown(request);
-    let outgoing = prepare(egress, request, secrets, with, &shown).map_err(|error| error.context("request", &shown))?;
+    let mut outgoing = prepare(egress, request, secrets, with, &shown, |target, _| target)
+        .map_err(|error| error.context("request", &shown))?;
+    let headers = &mut outgoing.headers;
+    headers
+        .entry(header::ACCEPT_ENCODING)
+        .or_insert(HeaderValue::from_static("gzip"));
+    send(outbound, outgoing, with, shown).await
+}
+
+/// The same for a request that is passed on: what stands in `request` is ours and goes over what `theirs` says; the body
+/// is theirs and is not read here. Path and query leave exactly as they are written.
+pub async fn pass(
+    outbound: &dyn Outbound,
+    egress: &Egress,
+    request: &Request,
+    mut theirs: HeaderMap,
+    body: OutgoingBody,
+    secrets: &dyn Secrets,
+    with: &With<'_>,
+) -> Result<Answer> {
+    let shown = shown(request);
+    let mut outgoing = prepare(egress, request, secrets, with, &shown, Target::verbatim)
+        .map_err(|error| error.context("request", &shown))?;
+    if theirs.contains_key(header::USER_AGENT) {
+        // Who we are is said only where they do not say who they are.
+        outgoing.headers.remove(header::USER_AGENT);
+    }
+    theirs.extend(outgoing.headers);
+    (outgoing.headers, outgoing.body) = (theirs, body);
+    send(outbound, outgoing, with, shown).await
+}
+
+async fn send(outbound: &dyn Outbound, outgoing: Outgoing, with: &With<'_>, shown: String) -> Result<Answer> {
+    let seat = seat(&outgoing.target, with)?;
+    let sent = outgoing.body.size_hint().exact().unwrap_or(0);
     let (head, body) = outbound.send(outgoing).await?.into_parts();
     Ok(Answer {
+        sent,
         status: head.status,
         encoding: Encoding::of(&head.headers),
         headers: head.headers,
         body,
         deadline: with.deadline,
+        allotted: with.allotted,
         limits: with.limits,
+        weight: Weight::of(with.memory, with.tenant),
+        seat,
         shown,
+    })
+}
+
+/// One of the tenant's exchanges with this host, until its answer was read.
+fn seat(target: &Target, with: &With<'_>) -> Result<Share<TenantAndHost>> {
+    let host = target.host();
+    let seat = with.hosts.take((with.tenant, host.clone()), 1);
+    seat.ok_or_else(|| {
+        let detail = format!(
+            "Too many calls to {host} are under way and it has not answered yet: nothing was sent. Try again in a moment."
+        );
+        Error::new(Code::Overloaded, detail)
+            .retry(Retry::After(limits::OVERLOAD_RETRY_AFTER))
+            .before_sending()
     })
 }
 
@@ -94,8 +164,10 @@ fn prepare(
     secrets: &dyn Secrets,
     with: &With<'_>,
     shown: &str,
+    written: impl FnOnce(Target, &str) -> Target,
 ) -> Result<Outgoing> {
-    let target = egress.judge_url(&fill_url(&request.url, secrets)?)?;
+    let url = fill_url(&request.url, secrets)?;
+    let target = written(egress.judge_url(&url)?, &url);
     judge_host(egress, &target, &request.url, with.allowed_hosts)?;
     let body = match &request.body {
         Some(body) => fill_body(&body.text, secrets)?,
@@ -108,6 +180,7 @@ fn prepare(
         headers: headers(request, secrets)?,
         body: bytes_body(body),
         deadline: with.deadline,
+        allotted: with.allotted,
         shown: shown.to_owned(),
     })
 }
@@ -185,9 +258,6 @@ fn headers(request: &Request, secrets: &dyn Secrets) -> Result<HeaderMap> {
         headers.insert(header::CONTENT_TYPE, value);
     }
     headers.entry(header::USER_AGENT).or_insert(USER_AGENT);
-    headers
-        .entry(header::ACCEPT_ENCODING)
-        .or_insert(HeaderValue::from_static("gzip"));
     Ok(headers)
 }
 
@@ -204,25 +274,76 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
+    /// Bytes of the request's body, secrets filled in.
+    pub sent: u64,
     body: IncomingBody,
     encoding: Encoding,
     deadline: Instant,
+    allotted: Allotted,
     limits: AnswerLimits,
+    weight: Weight,
+    seat: Share<TenantAndHost>,
     shown: String,
 }
 
 impl Answer {
-    /// Reads the body whole, decompressed, within the limits and the deadline of the exchange.
+    /// Reads the body whole, decompressed, within the limits and the deadline of the exchange. Its memory counts until the
+    /// last of it is dropped.
     pub async fn bytes(self) -> Result<Bytes> {
-        let reading = read_whole(self.body, self.encoding, self.limits, &self.shown);
+        let (bytes, weight) = self.weighed().await?;
+        Ok(Bytes::from_owner(Weighed { bytes, _weight: weight }))
+    }
+
+    /// The same, with the count of its memory apart: what is made of the body may outlive it.
+    pub(crate) async fn weighed(self) -> Result<(Bytes, Weight)> {
+        let reading = read_whole(self.body, self.encoding, self.limits, self.weight, &self.shown);
         timeout_at(self.deadline, reading)
             .await
-            .unwrap_or_else(|_| Err(deadline_passed(&self.shown)))
+            .unwrap_or_else(|_| Err(timed_out(&self.shown, &self.allotted.passed())))
     }
 
     /// The body as it comes, still compressed, limited only in how long it may stand still.
     pub fn into_body(self) -> IncomingBody {
-        self.body
+        Seated {
+            inner: self.body,
+            _seat: self.seat,
+        }
+        .boxed_unsync()
+    }
+}
+
+/// A body that comes as long as its exchange lasts.
+struct Seated {
+    inner: IncomingBody,
+    _seat: Share<TenantAndHost>,
+}
+
+impl Body for Seated {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A body whose memory counts as long as it is there.
+struct Weighed {
+    bytes: Bytes,
+    _weight: Weight,
+}
+
+impl AsRef<[u8]> for Weighed {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The words never hold a filled URL: they name the request as it was before its secrets were filled in.
 
-use std::{error::Error as _, time::Duration};
+use std::error::Error as _;
 
 use crate::{
     error::{Code, Error, Retry},
@@ -12,7 +12,12 @@ use crate::{
 /// Says what went wrong before there was an answer.
 pub(super) fn failed(error: &hyper_util::client::legacy::Error, shown: &str) -> Error {
     if let Some(own) = error.source().and_then(|source| source.downcast_ref::<Error>()) {
-        return restated(own, shown);
+        let detail = match own.code() {
+            // Refusals stay as they are: one and the same for all.
+            Code::EgressForbidden => own.detail().to_owned(),
+            _ => at(own.detail(), shown),
+        };
+        return restated(own, detail).before_sending();
     }
     let Some(cause) = error.source().and_then(|source| source.downcast_ref::<hyper::Error>()) else {
         return Error::internal("the HTTP client refused the request", error.to_string());
@@ -20,6 +25,10 @@ pub(super) fn failed(error: &hyper_util::client::legacy::Error, shown: &str) -> 
     if cause.is_parse_too_large() {
         return head_too_large(shown);
     }
+    let closed = format!(
+        "The upstream closed the connection before it answered. {}",
+        advice(shown)
+    );
     let (code, detail, retry) = if cause.is_parse() || cause.is_parse_status() {
         (
             Code::UpstreamAnswerInvalid,
@@ -27,26 +36,22 @@ pub(super) fn failed(error: &hyper_util::client::legacy::Error, shown: &str) -> 
             Retry::Never,
         )
     } else if cause.is_user() {
+        // A body that is passed on failed, and says itself how.
+        if let Some(own) = cause.source().and_then(|source| source.downcast_ref::<Error>()) {
+            return restated(own, at(own.detail(), shown));
+        }
         return Error::internal("the HTTP client refused the request", cause.to_string());
     } else {
-        (
-            Code::UpstreamAnswerTruncated,
-            "The upstream closed the connection before it answered.",
-            Retry::Backoff,
-        )
+        (Code::UpstreamAnswerTruncated, closed.as_str(), Retry::Backoff)
     };
     Error::new(code, at(detail, shown))
         .retry(retry)
         .caused_by(cause.to_string())
 }
 
-/// A failure to connect, with the request it happened to. Refusals stay as they are: one and the same for all.
-fn restated(own: &Error, shown: &str) -> Error {
-    let detail = match own.code() {
-        Code::EgressForbidden => own.detail().to_owned(),
-        _ => at(own.detail(), shown),
-    };
-    let mut error = Error::new(own.code(), detail).retry(own.retry_hint()).before_sending();
+/// An error of ours that came back through the HTTP client.
+fn restated(own: &Error, detail: String) -> Error {
+    let mut error = Error::new(own.code(), detail).retry(own.retry_hint());
     for (key, value) in own.log_context() {
         error = error.context(key, value);
     }
@@ -76,19 +81,47 @@ pub(super) fn too_many_provisional(shown: &str) -> Error {
 }
 
 /// A wait of ours was over.
-pub(super) fn timed_out(shown: &str, wait: &str, limit: Duration) -> Error {
-    let detail = format!("The upstream did not answer within {limit:?} ({wait}). Try again later.");
-    Error::new(Code::UpstreamTimeout, at(&detail, shown)).retry(Retry::Backoff)
+pub(super) fn timed_out(shown: &str, what: &str) -> Error {
+    never_sent(shown, &format!("{what} {}", advice(shown)))
 }
 
-/// The call's own time was over.
-pub(super) fn deadline_passed(shown: &str) -> Error {
-    let detail = "The upstream did not answer within the time given to the whole call (total). \
-        Try again later, or give the call more time.";
-    Error::new(Code::UpstreamTimeout, at(detail, shown)).retry(Retry::Backoff)
+/// The same, before a connection was there: nothing can have happened yet.
+pub(super) fn never_sent(shown: &str, what: &str) -> Error {
+    Error::new(Code::UpstreamTimeout, at(what, shown)).retry(Retry::Backoff)
+}
+
+/// What to do about a request whose answer nobody saw. Only what reads may be sent again without a thought; `shown` begins
+/// with the method.
+pub(super) fn advice(shown: &str) -> &'static str {
+    let method = shown.split(' ').next().unwrap_or_default();
+    match method {
+        "GET" | "HEAD" | "OPTIONS" | "TRACE" => "Try again later.",
+        _ => "It may have taken effect there: find out before you send it again.",
+    }
 }
 
 /// A sentence with the request it is about.
 pub(super) fn at(detail: &str, shown: &str) -> String {
     format!("{detail} ({shown})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_reads_is_said_to_be_safe_to_send_again() {
+        for (shown, reads) in [
+            ("GET https://a.example/", true),
+            ("HEAD https://a.example/", true),
+            ("POST https://a.example/", false),
+            ("DELETE https://a.example/", false),
+        ] {
+            let error = timed_out(shown, "It took too long.");
+            assert_eq!(error.detail().contains("Try again later"), reads, "{error}");
+            assert_eq!(error.detail().contains("may have taken effect"), !reads, "{error}");
+            let unsent = never_sent(shown, "It took too long.");
+            assert!(!unsent.detail().contains("taken effect"), "{unsent}");
+        }
+    }
 }

@@ -2,13 +2,15 @@
 //!
 //! The judge of addresses refuses this machine's known addresses, but not every way leads there openly: a name may point
 //! at a proxy in front of us. So every request we send carries a mark of this process, and a front door refuses what
-//! carries its own.
+//! carries its own. A request that is passed on keeps the marks it came with, so that two processes which pass to each
+//! other notice it too.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
     clock::Random,
     error::{Error, Result},
+    limits,
 };
 
 /// The header that carries the mark.
@@ -28,13 +30,14 @@ impl LoopMark {
         Ok(Self(value))
     }
 
-    /// Whether a request with these headers was sent by this process.
+    /// Whether a request with these headers was sent by this process, or came through too many of its kind.
     pub fn is_on(&self, headers: &HeaderMap) -> bool {
-        headers.get_all(LOOP_HEADER).iter().any(|value| *value == self.0)
+        let marks = headers.get_all(LOOP_HEADER);
+        marks.iter().any(|value| *value == self.0) || marks.iter().count() > limits::HOPS
     }
 
     /// Marks a request that is about to be sent.
     pub(super) fn put_on(&self, headers: &mut HeaderMap) {
-        headers.insert(LOOP_HEADER, self.0.clone());
+        headers.append(LOOP_HEADER, self.0.clone());
     }
 }

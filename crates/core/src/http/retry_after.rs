@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use tieline_manifest::{Exhausted, ResetFormat};
 
 use crate::limits::RETRY_AFTER;
 
@@ -18,6 +19,17 @@ pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
     let pause = Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
     Some(pause.min(RETRY_AFTER))
+}
+
+/// In how long an exhausted service takes requests again; an hour at most. Nothing where it did not say it readably.
+pub fn reset(exhausted: &Exhausted, now: Timestamp) -> Option<Duration> {
+    let at = match exhausted.format {
+        ResetFormat::Seconds => return retry_after(&exhausted.reset, now),
+        ResetFormat::Epoch => Timestamp::from_second(exhausted.reset.parse().ok()?),
+        ResetFormat::EpochMs => Timestamp::from_millisecond(exhausted.reset.parse().ok()?),
+    };
+    let pause = at.ok()?.duration_since(now).max(SignedDuration::ZERO);
+    Some(Duration::try_from(pause).unwrap_or_default().min(RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -46,6 +58,24 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(retry_after(text, now), pause, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn l1_a_reset_is_read_in_every_format_and_bounded() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let read = |reset: &str, format| {
+            let reset = reset.to_owned();
+            super::reset(&Exhausted { reset, format }, now)
+        };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(read("7", ResetFormat::Seconds), seconds(7));
+        assert_eq!(read("1800000007", ResetFormat::Epoch), seconds(7));
+        assert_eq!(read("1800000007000", ResetFormat::EpochMs), seconds(7));
+        assert_eq!(read("1800090000", ResetFormat::Epoch), Some(RETRY_AFTER));
+        assert_eq!(read("1700000000", ResetFormat::Epoch), seconds(0));
+        for unreadable in ["", "soon", "9223372036854775807", "1.5"] {
+            assert_eq!(read(unreadable, ResetFormat::Epoch), None, "{unreadable:?}");
         }
     }
 }

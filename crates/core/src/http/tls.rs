@@ -73,8 +73,15 @@ fn add(store: &mut RootCertStore, pem: &[u8]) -> Option<()> {
         .try_for_each(|certificate| store.add(certificate).ok())
 }
 
-/// The handshake over a connection that was dialled. `host` is what the certificate must be for.
-pub(crate) async fn begin<S>(config: Arc<ClientConfig>, host: &str, stream: S, until: Instant) -> Result<TlsStream<S>>
+/// The handshake over a connection that was dialled. `host` is what the certificate must be for, `late` what is told when
+/// it was not done in time.
+pub(crate) async fn begin<S>(
+    config: Arc<ClientConfig>,
+    host: &str,
+    stream: S,
+    until: Instant,
+    late: impl FnOnce() -> Error,
+) -> Result<TlsStream<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -83,12 +90,7 @@ where
     match timeout_at(until, TlsConnector::from(config).connect(name, stream)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(handshake_failed(error)),
-        Err(_) => Err(Error::new(
-            Code::UpstreamTimeout,
-            "The upstream did not finish the TLS handshake in time (connect). Try again later.",
-        )
-        .retry(Retry::Backoff)
-        .before_sending()),
+        Err(_) => Err(late()),
     }
 }
 

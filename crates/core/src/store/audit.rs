@@ -1,8 +1,8 @@
 //! The audit chain as stored.
 
-use super::StoreFuture;
+use super::{Scanned, StoreFuture};
 use crate::{
-    audit::{AuditEntry, Hash, Trail},
+    audit::{AuditEntry, Hash, Trail, chain::Verified},
     clock::Timestamp,
     error::{Error, Result},
     id::TenantId,
@@ -51,6 +51,57 @@ impl Trail {
     }
 }
 
+/// Which entries. All that are given must hold.
+#[derive(Debug, Clone)]
+pub struct AuditFilter {
+    /// Whose.
+    pub tenant: TenantId,
+    /// About this kind of thing: the part of the action before its first dot.
+    pub entity: Option<String>,
+    /// Of this action.
+    pub action: Option<String>,
+    /// About the row with this identifier.
+    pub subject: Option<String>,
+    /// By this actor.
+    pub actor: Option<String>,
+    /// Not before this time.
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    pub to: Option<Timestamp>,
+    /// Beyond this place, in the order that is asked for.
+    pub after: Option<u64>,
+    /// From the last place to the first.
+    pub newest_first: bool,
+    /// How many at most.
+    pub limit: usize,
+    /// How many rows may be looked at for them.
+    pub scan: usize,
+}
+
+impl AuditFilter {
+    /// All entries of a tenant, in order.
+    pub fn all(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            entity: None,
+            action: None,
+            subject: None,
+            actor: None,
+            from: None,
+            to: None,
+            after: None,
+            newest_first: false,
+            limit: usize::MAX,
+            scan: usize::MAX,
+        }
+    }
+}
+
+/// What an action is about: `connection` of `connection.created`.
+pub fn entity(action: &str) -> &str {
+    action.split_once('.').map_or(action, |(entity, _)| entity)
+}
+
 /// Keeps the chain. Changes of other nouns append to it inside their own transaction.
 pub trait AuditStore: Send + Sync + 'static {
     /// Appends entries that go with no change, such as a denied attempt.
@@ -58,4 +109,13 @@ pub trait AuditStore: Send + Sync + 'static {
 
     /// A tenant's entries in order, those after place `after`.
     fn audit_entries(&self, tenant: TenantId, after: u64, limit: usize) -> StoreFuture<'_, Vec<AuditRow>>;
+
+    /// A tenant's entries that fit, in the order of their places.
+    fn find_audit(&self, filter: AuditFilter) -> StoreFuture<'_, Scanned<AuditRow, u64>>;
+
+    /// The head of a tenant's chain as it is kept beside it, once there is an entry.
+    fn audit_head(&self, tenant: TenantId) -> StoreFuture<'_, Option<Verified>>;
+
+    /// The heads of all chains, by tenant.
+    fn audit_heads(&self, after: Option<TenantId>, limit: usize) -> StoreFuture<'_, Vec<(TenantId, Verified)>>;
 }

@@ -24,12 +24,21 @@
 
 pub mod api_key;
 pub mod audit;
+pub mod call;
 pub mod connection;
+pub mod credential;
 pub mod data_key;
 pub mod feed;
+pub mod idempotency;
+pub mod link;
+pub mod membership;
 pub mod sample;
+pub mod session;
+pub mod setting;
 pub mod tenant;
 pub mod trail;
+pub mod usage;
+pub mod user;
 
 use std::future::Future;
 
@@ -48,14 +57,67 @@ macro_rules! store_conformance {
                 refuses_the_key_of_another
                 fails_whole_when_its_key_fails
                 pages_by_identifier
+                is_renamed
+            }
+            user {
+                keeps_every_field
+                the_first_is_one
+                a_password_changes_from_its_version
+                is_locked_out_once
+            }
+            membership {
+                keeps_every_field
+                lists_members_and_invited
+                roles_change
+                the_last_owner_stays
+                a_locked_owner_does_not_count
+                changes_from_the_role_it_was_decided_on
+                owners_race_leaves_one
+                removal_takes_sessions_and_links
+                belongs_to_its_tenant
+            }
+            link {
+                is_found_by_its_door_only
+                a_newer_one_replaces_it
+                knows_addresses
+                is_used_once
+                a_stale_one_stays_good
+                sets_a_password
+                belongs_to_its_tenant
+                a_reset_stands_on_its_ground
+                links_go_with_their_maker
+                what_is_over_is_swept
+            }
+            session {
+                is_found_by_its_door_only
+                fails_whole_on_a_known_hash
+                ends_once
+                is_seen_forward_only
+                takes_the_place_of_others
+                belongs_to_its_tenant
             }
             api_key {
                 is_found_by_its_door_only
                 keeps_every_field
                 fails_whole_on_a_known_hash
+                changes_only_from_the_expected_version
+                the_latest_use_stands
                 revokes_once
                 revocation_race_has_one_winner
                 pages_by_identifier
+                belongs_to_its_tenant
+            }
+            credential {
+                keeps_every_field
+                name_is_given_once
+                changes_only_from_the_expected_version
+                version_race_has_one_winner
+                tells_its_users_of_a_change
+                stays_while_it_is_pointed_to
+                is_pointed_to_only_while_it_stands
+                deletion_and_pointing_race
+                filters_combine
+                due_ones_come_oldest_first
                 belongs_to_its_tenant
             }
             data_key {
@@ -69,6 +131,9 @@ macro_rules! store_conformance {
                 pages_by_place
                 is_gapless_under_concurrency
                 belongs_to_its_tenant
+                is_searched_by_what_it_tells
+                search_pages_and_stops
+                tells_its_heads
             }
             feed {
                 is_complete_and_in_order
@@ -76,6 +141,35 @@ macro_rules! store_conformance {
                 pages_by_place
                 tells_when_it_moved
                 keeps_the_order_of_each_writer
+                is_pruned_from_the_beginning
+            }
+            setting {
+                are_kept_with_their_trail
+            }
+            idempotency {
+                begins_once_and_keeps_every_field
+                race_has_one_winner
+                is_finished_by_its_latest_run_once
+                resume_race_has_one_winner
+                released_key_begins_anew
+                expired_key_begins_anew
+                is_pruned_in_batches
+                belongs_to_its_tenant
+            }
+            call {
+                keeps_every_field
+                are_written_with_their_trails
+                fail_whole
+                filters_combine
+                pages_and_stops
+                are_gapless_under_concurrency
+                are_pruned_from_the_beginning
+                belong_to_their_tenant
+            }
+            usage {
+                adds_up
+                keeps_every_sum_and_day
+                belongs_to_its_tenant
             }
             trail {
                 goes_with_every_change
@@ -153,10 +247,19 @@ mod tests {
         let macros = include_str!("conformance.rs");
         let nouns = [
             ("tenant", include_str!("conformance/tenant.rs")),
+            ("user", include_str!("conformance/user.rs")),
+            ("membership", include_str!("conformance/membership.rs")),
+            ("link", include_str!("conformance/link.rs")),
+            ("session", include_str!("conformance/session.rs")),
             ("api_key", include_str!("conformance/api_key.rs")),
+            ("credential", include_str!("conformance/credential.rs")),
             ("data_key", include_str!("conformance/data_key.rs")),
             ("audit", include_str!("conformance/audit.rs")),
             ("feed", include_str!("conformance/feed.rs")),
+            ("idempotency", include_str!("conformance/idempotency.rs")),
+            ("call", include_str!("conformance/call.rs")),
+            ("setting", include_str!("conformance/setting.rs")),
+            ("usage", include_str!("conformance/usage.rs")),
             ("trail", include_str!("conformance/trail.rs")),
             ("connection", include_str!("conformance/connection.rs")),
         ];

@@ -6,7 +6,8 @@ use super::StoreFuture;
 use crate::{
     audit::Trail,
     clock::Timestamp,
-    id::{ConnectionId, TenantId},
+    environment::Environment,
+    id::{ConnectionId, CredentialId, TenantId},
     scope::Scope,
 };
 
@@ -21,6 +22,8 @@ pub struct ConnectionRow {
     pub scope: Scope,
     /// Which connector.
     pub connector: String,
+    /// Where it belongs.
+    pub environment: Environment,
     /// Its name, unique for tenant, scope and connector.
     pub name: String,
     /// What people call it.
@@ -29,6 +32,8 @@ pub struct ConnectionRow {
     pub auth: String,
     /// The fields that are no secret, as JSON text.
     pub config: String,
+    /// The credential that holds its secrets; it has none of its own then.
+    pub credential: Option<CredentialId>,
     /// The secret fields, sealed one by one.
     pub secrets: BTreeMap<String, SealedField>,
     /// Rises whenever secrets change, and only then; part of what each secret is bound to.
@@ -94,6 +99,8 @@ pub struct ConnectionFilter {
     pub connector: Option<String>,
     /// Switched on or off.
     pub enabled: Option<bool>,
+    /// Belonging there.
+    pub environment: Option<Environment>,
     /// Only those whose identifier sorts after this one.
     pub after: Option<ConnectionId>,
     /// At most this many.
@@ -122,6 +129,9 @@ pub enum Updated {
 ///
 /// There is no blind upsert: a secret is bound to its row's identifier, so whoever meets `Taken` seals anew under the
 /// identifier that stands and updates conditionally.
+///
+/// A row that points to a credential which its tenant does not have (a moment ago it may have had it) is not written, and
+/// answered with `NOT_FOUND`. A store that keeps no credentials is given no such row.
 pub trait ConnectionStore: Send + Sync + 'static {
     /// The connection with this unique name.
     fn connection(
@@ -142,7 +152,7 @@ pub trait ConnectionStore: Send + Sync + 'static {
     fn insert_connection(&self, row: ConnectionRow, trail: Trail) -> StoreFuture<'_, Inserted<ConnectionRow>>;
 
     /// Replaces the row with this identifier, if its stored version is `expected_version`. Identity (tenant, id, scope,
-    /// connector, name, created) never changes.
+    /// environment, connector, name, created) never changes.
     fn update_connection(&self, row: ConnectionRow, expected_version: u64, trail: Trail) -> StoreFuture<'_, Updated>;
 
     /// Deletes the row. `false` when there was none.

@@ -32,6 +32,13 @@ pub trait FeedStore: Send + Sync + 'static {
     /// The place of the newest change, 0 when there is none.
     fn feed_end(&self) -> StoreFuture<'_, u64>;
 
+    /// Takes out changes that happened before a time, oldest first; says how many. The newest change always stays, so that
+    /// the feed's end is known.
+    fn prune_feed(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, usize>;
+
+    /// The place of the oldest change that is still there, 0 when there is none.
+    fn feed_start(&self) -> StoreFuture<'_, u64>;
+
     /// Returns when the feed may have moved since this call. Only a hint: followers also look now and then by themselves.
     fn feed_moved(&self) -> futures_util::future::BoxFuture<'_, ()>;
 }

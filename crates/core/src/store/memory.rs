@@ -1,5 +1,16 @@
 //! Everything in memory, under one lock: for tests, and for programs that keep nothing.
 
+mod audit;
+mod call;
+mod credential;
+mod idempotency;
+mod link;
+mod membership;
+mod session;
+mod setting;
+mod usage;
+mod user;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -13,14 +24,15 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
-    ApiKeyRow, ApiKeyStore, AuditRow, AuditStore, ConnectionFilter, ConnectionRow, ConnectionStore, DataKeyRow,
-    DataKeyStore, Door, FeedRow, FeedStore, Inserted, Store, StoreFuture, TenantRow, TenantStore, Updated,
+    ApiKeyRow, ApiKeyStore, ApiKeyUse, AuditRow, CallRow, ConnectionFilter, ConnectionRow, ConnectionStore,
+    CredentialRow, DataKeyRow, DataKeyStore, Door, FeedRow, FeedStore, IdempotencyRow, Inserted, LinkRow,
+    MembershipRow, Renamed, SessionRow, Store, StoreFuture, Sums, TenantRow, TenantStore, Updated, UserRow,
 };
 use crate::{
     audit::{GENESIS, Trail},
     clock::Timestamp,
     error::{Code, Error, Result},
-    id::{ApiKeyId, ConnectionId, TenantId},
+    id::{ApiKeyId, ConnectionId, CredentialId, SessionId, TenantId, UserId},
     scope::Scope,
 };
 
@@ -35,15 +47,32 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct State {
     tenants: BTreeMap<TenantId, TenantRow>,
+    users: BTreeMap<UserId, UserRow>,
+    memberships: BTreeMap<(TenantId, UserId), MembershipRow>,
+    links: BTreeMap<(TenantId, UserId), LinkRow>,
+    sessions: BTreeMap<(TenantId, SessionId), SessionRow>,
     api_keys: BTreeMap<(TenantId, ApiKeyId), ApiKeyRow>,
     doors: HashMap<[u8; 32], Door>,
     connections: BTreeMap<(TenantId, ConnectionId), ConnectionRow>,
+    credentials: BTreeMap<(TenantId, CredentialId), CredentialRow>,
     /// The unique names; kind and identity stay two values inside [`Scope`].
     names: HashMap<(TenantId, Scope, String, String), ConnectionId>,
     audit: HashMap<TenantId, Vec<AuditRow>>,
     data_keys: BTreeMap<(TenantId, u32), DataKeyRow>,
     fingerprint: Option<[u8; 32]>,
+    idempotency: BTreeMap<(TenantId, [u8; 16]), IdempotencyRow>,
     feed: Vec<FeedRow>,
+    calls: BTreeMap<TenantId, Calls>,
+    usage: BTreeMap<(TenantId, usage::Key), Sums>,
+    settings: BTreeMap<String, String>,
+}
+
+/// A tenant's ledger.
+#[derive(Default)]
+struct Calls {
+    rows: Vec<CallRow>,
+    /// The last place that was given.
+    last: u64,
 }
 
 /// What a verb did, so that `change` knows whether there is a trail to write.
@@ -81,24 +110,12 @@ impl MemoryStore {
         Box::pin(async move {
             trail.check_tenant(tenant)?;
             let mut state = self.lock();
-            let head = state.audit.get(&tenant).and_then(|rows| rows.last());
-            let rows = trail.rows_after(head.map_or(0, |row| row.seq), head.map_or(GENESIS, |row| row.hash));
+            let rows = state.continue_chain(tenant, &trail);
             let value = match verb(&mut state)? {
                 Unchanged(value) => return Ok(value),
                 Changed(value) => value,
             };
-            state.audit.entry(tenant).or_default().extend(rows);
-            for event in trail.events {
-                let seq = state.feed.len() as u64 + 1;
-                state.feed.push(FeedRow {
-                    seq,
-                    event: event.id,
-                    at: event.at,
-                    kind: Some(event.kind),
-                    tenant,
-                    subject: event.subject,
-                });
-            }
+            state.put_trail(tenant, rows, trail);
             drop(state);
             self.moved.notify_waiters();
             Ok(value)
@@ -107,6 +124,27 @@ impl MemoryStore {
 }
 
 impl State {
+    /// The rows that a trail adds to its tenant's chain. Fails, by a panic of the link, before anything changed.
+    fn continue_chain(&self, tenant: TenantId, trail: &Trail) -> Vec<AuditRow> {
+        let head = self.audit.get(&tenant).and_then(|rows| rows.last());
+        trail.rows_after(head.map_or(0, |row| row.seq), head.map_or(GENESIS, |row| row.hash))
+    }
+
+    fn put_trail(&mut self, tenant: TenantId, rows: Vec<AuditRow>, trail: Trail) {
+        self.audit.entry(tenant).or_default().extend(rows);
+        for event in trail.events {
+            let seq = self.feed.last().map_or(0, |row| row.seq) + 1;
+            self.feed.push(FeedRow {
+                seq,
+                event: event.id,
+                at: event.at,
+                kind: Some(event.kind),
+                tenant,
+                subject: event.subject,
+            });
+        }
+    }
+
     fn check_api_key(&self, key: &ApiKeyRow) -> Result<()> {
         if self.doors.contains_key(&key.hash) || self.api_keys.contains_key(&(key.tenant, key.id)) {
             return Err(taken("an API key with this hash or id exists"));
@@ -165,6 +203,21 @@ impl TenantStore for MemoryStore {
         })
     }
 
+    fn rename_tenant(&self, id: TenantId, name: String, trail: Trail) -> StoreFuture<'_, Renamed> {
+        self.change(id, trail, move |state| {
+            if state.tenants.values().any(|row| row.name == name && row.id != id) {
+                return Ok(Unchanged(Renamed::Taken));
+            }
+            match state.tenants.get_mut(&id) {
+                Some(row) if row.name != name => {
+                    row.name = name;
+                    Ok(Changed(Renamed::Renamed))
+                }
+                _ => Ok(Unchanged(Renamed::Unchanged)),
+            }
+        })
+    }
+
     fn tenant(&self, id: TenantId) -> StoreFuture<'_, Option<TenantRow>> {
         self.read(move |state| state.tenants.get(&id).cloned())
     }
@@ -204,6 +257,33 @@ impl ApiKeyStore for MemoryStore {
             let rows = state.api_keys.values().filter(|row| row.tenant == tenant);
             let rows = rows.filter(|row| after.is_none_or(|after| row.id > after));
             rows.take(limit).cloned().collect()
+        })
+    }
+
+    fn update_api_key(&self, key: ApiKeyRow, expected_version: u64, trail: Trail) -> StoreFuture<'_, Updated> {
+        self.change(key.tenant, trail, move |state| {
+            match state.api_keys.get_mut(&(key.tenant, key.id)) {
+                Some(row) if row.version == expected_version && row.revoked_at.is_none() => {
+                    row.name = key.name;
+                    row.permissions = key.permissions;
+                    row.expires_at = key.expires_at;
+                    row.version = key.version;
+                    Ok(Changed(Updated::Updated))
+                }
+                _ => Ok(Unchanged(Updated::Conflict)),
+            }
+        })
+    }
+
+    fn note_api_key_uses(&self, uses: Vec<ApiKeyUse>) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut state = self.lock();
+            for used in uses {
+                if let Some(row) = state.api_keys.get_mut(&(used.tenant, used.key)) {
+                    row.last_used_at = row.last_used_at.max(Some(used.at));
+                }
+            }
+            Ok(())
         })
     }
 
@@ -249,6 +329,9 @@ impl ConnectionStore for MemoryStore {
                         .as_ref()
                         .is_none_or(|connector| row.connector == *connector)
                     && filter.enabled.is_none_or(|enabled| row.enabled == enabled)
+                    && filter
+                        .environment
+                        .is_none_or(|environment| row.environment == environment)
                     && filter.after.is_none_or(|after| row.id > after)
             };
             let rows = state.connections.values().filter(fits);
@@ -266,6 +349,7 @@ impl ConnectionStore for MemoryStore {
             if state.connections.contains_key(&(row.tenant, row.id)) {
                 return Err(taken("a connection with this id exists"));
             }
+            state.check_credential(&row)?;
             state.names.insert(name_of(&row), row.id);
             state.connections.insert((row.tenant, row.id), row);
             Ok(Changed(Inserted::Inserted))
@@ -274,13 +358,16 @@ impl ConnectionStore for MemoryStore {
 
     fn update_connection(&self, row: ConnectionRow, expected_version: u64, trail: Trail) -> StoreFuture<'_, Updated> {
         self.change(row.tenant, trail, move |state| {
+            let stands = state.check_credential(&row);
             let stored = match state.connections.get_mut(&(row.tenant, row.id)) {
                 Some(stored) if stored.version == expected_version => stored,
                 _ => return Ok(Unchanged(Updated::Conflict)),
             };
+            stands?;
             let identity = stored.clone();
             *stored = ConnectionRow {
                 scope: identity.scope,
+                environment: identity.environment,
                 connector: identity.connector,
                 name: identity.name,
                 created_by: identity.created_by,
@@ -298,19 +385,6 @@ impl ConnectionStore for MemoryStore {
             };
             state.names.remove(&name_of(&row));
             Ok(Changed(true))
-        })
-    }
-}
-
-impl AuditStore for MemoryStore {
-    fn record(&self, tenant: TenantId, trail: Trail) -> StoreFuture<'_, ()> {
-        self.change(tenant, trail, |_| Ok(Changed(())))
-    }
-
-    fn audit_entries(&self, tenant: TenantId, after: u64, limit: usize) -> StoreFuture<'_, Vec<AuditRow>> {
-        self.read(move |state| {
-            let rows = state.audit.get(&tenant).map_or(&[][..], Vec::as_slice);
-            rows.iter().filter(|row| row.seq > after).take(limit).cloned().collect()
         })
     }
 }
@@ -352,6 +426,25 @@ impl FeedStore for MemoryStore {
 
     fn feed_end(&self) -> StoreFuture<'_, u64> {
         self.read(|state| state.feed.last().map_or(0, |row| row.seq))
+    }
+
+    fn prune_feed(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, usize> {
+        Box::pin(async move {
+            let mut state = self.lock();
+            let newest = state.feed.len().saturating_sub(1);
+            let old = state
+                .feed
+                .iter()
+                .take(newest.min(limit))
+                .take_while(|row| row.at < before);
+            let count = old.count();
+            state.feed.drain(..count);
+            Ok(count)
+        })
+    }
+
+    fn feed_start(&self) -> StoreFuture<'_, u64> {
+        self.read(|state| state.feed.first().map_or(0, |row| row.seq))
     }
 
     fn feed_moved(&self) -> futures_util::future::BoxFuture<'_, ()> {

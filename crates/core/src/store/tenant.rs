@@ -14,6 +14,17 @@ pub struct TenantRow {
     pub created_at: Timestamp,
 }
 
+/// What became of a renaming.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renamed {
+    /// It has the new name.
+    Renamed,
+    /// It had that name already, or there is no such tenant.
+    Unchanged,
+    /// Another tenant has the name.
+    Taken,
+}
+
 /// Keeps tenants.
 pub trait TenantStore: Send + Sync + 'static {
     /// Makes a tenant with its first key, together or not at all. `Taken` when the name is.
@@ -23,6 +34,9 @@ pub trait TenantStore: Send + Sync + 'static {
         first_key: ApiKeyRow,
         trail: Trail,
     ) -> StoreFuture<'_, Inserted<TenantRow>>;
+
+    /// Gives a tenant another name. `Taken` when another has the name.
+    fn rename_tenant(&self, id: TenantId, name: String, trail: Trail) -> StoreFuture<'_, Renamed>;
 
     /// One tenant.
     fn tenant(&self, id: TenantId) -> StoreFuture<'_, Option<TenantRow>>;

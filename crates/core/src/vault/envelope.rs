@@ -21,6 +21,7 @@ use crate::{
     error::{Code, Error, Result},
     framed::Framed,
     id::TenantId,
+    ledger::Marker,
     limits::{MAX_CACHED_KEY_RINGS, MAX_SEALED_PLAIN_BYTES, MAX_SEALS_PER_DATA_KEY},
     secret::Secret,
     store::{DataKeyRow, DataKeyStore, Inserted},
@@ -198,6 +199,10 @@ impl Vault for EnvelopeVault {
             key.and_then(|key| key.open(&place.associated_data(FORMAT, key.id), &sealed))
                 .ok_or_else(|| does_not_open(&place))
         })
+    }
+
+    fn marker(&self, tenant: TenantId) -> Marker {
+        Marker::new(&self.master.derive(Purpose::Calls(tenant)))
     }
 
     fn link(&self, tenant: TenantId) -> Link {

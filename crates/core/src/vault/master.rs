@@ -58,6 +58,8 @@ pub(super) enum Purpose {
     Wrapping,
     /// Linking a tenant's audit chain.
     Audit(TenantId),
+    /// Marking the rows of a tenant's ledger of calls.
+    Calls(TenantId),
     /// Recognising the key.
     Fingerprint,
 }
@@ -68,6 +70,7 @@ impl Purpose {
             Self::Data(tenant) => Framed::new("tieline 1 data key").with(tenant.as_bytes()),
             Self::Wrapping => Framed::new("tieline 1 wrapping key"),
             Self::Audit(tenant) => Framed::new("tieline 1 audit key").with(tenant.as_bytes()),
+            Self::Calls(tenant) => Framed::new("tieline 1 calls key").with(tenant.as_bytes()),
             Self::Fingerprint => Framed::new("tieline 1 fingerprint"),
         }
         .into_bytes()
@@ -383,6 +386,8 @@ mod tests {
             Purpose::Data(two),
             Purpose::Audit(one),
             Purpose::Audit(two),
+            Purpose::Calls(one),
+            Purpose::Calls(two),
             Purpose::Wrapping,
             Purpose::Fingerprint,
         ];

@@ -182,6 +182,7 @@ async fn work_that_does_not_end_is_ended_at_the_deadline() {
         action: "sleep".to_owned(),
         input: json!({}).into(),
         via: Via::Connection(connection.id),
+        idempotency_key: None,
     };
     assert_eq!(
         house.connectors.call(&house.by, call).await.unwrap_err().code(),

@@ -311,6 +311,7 @@ async fn t2_another_tenants_connection_is_no_connection() {
         action: "look".to_owned(),
         input: json!({}).into(),
         via: Via::Connection(connection.id),
+        idempotency_key: None,
     };
     assert_eq!(
         house.connectors.call(&stranger, call).await.unwrap_err().code(),

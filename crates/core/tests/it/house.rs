@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tieline::{
-    ActionInput, Connectors, Effect, Json, MasterKey, MemoryStore, Scope, ScopeRule,
+    ActionInput, Connectors, ConnectorsBuilder, Effect, Json, MasterKey, MemoryStore, Scope, ScopeRule,
     admit::Admitted,
     audit::Actor,
     call::{Call, Via},
@@ -39,7 +39,7 @@ auth:
   - type: bearer
     fields:
       - {{ name: api_token, secret: true, required: true, aliases: [token] }}
-      - {{ name: account, default: main }}
+      - {{ name: account, default: main, aliases: [account_name] }}
     token: '{{{{api_token}}}}'
 test: {{ path: /me, label: $.name }}
 errors: {{ codePath: $.code, messagePath: $.message }}
@@ -105,6 +105,15 @@ impl House {
     }
 
     pub(crate) fn at(store: Arc<dyn Store>, manifest: String) -> Self {
+        Self::shaped(store, manifest, |builder| builder)
+    }
+
+    /// The same, put together a little otherwise.
+    pub(crate) fn shaped(
+        store: Arc<dyn Store>,
+        manifest: String,
+        shape: impl FnOnce(ConnectorsBuilder) -> ConnectorsBuilder,
+    ) -> Self {
         let parsed = tieline_manifest::Manifest::parse(&manifest, tieline_manifest::Use::Tenant).unwrap();
         let mut connector = Connector::from_manifest(parsed);
         if manifest == SLEEPY {
@@ -119,9 +128,8 @@ impl House {
             .egress(EgressPolicy {
                 loopback: true,
                 ..EgressPolicy::default()
-            })
-            .build()
-            .unwrap();
+            });
+        let connectors = shape(connectors).build().unwrap();
         Self {
             connectors,
             store,
@@ -154,6 +162,7 @@ impl House {
             action: action.to_owned(),
             input: input.into(),
             via,
+            idempotency_key: None,
         };
         let told = evidence::told(self.connectors.call(&self.by, call).await.map(|called| called.output));
         if let Some(output) = told.as_ref().err().and_then(tieline::Error::effect_output) {

@@ -14,8 +14,10 @@ use futures_util::future::BoxFuture;
 use tieline::{
     Result,
     egress::{Egress, EgressPolicy, Resolve},
-    http::{Answer, AnswerLimits, Client, Secrets, Timeouts, TlsRoots, With, exchange},
+    http::{Allotted, Answer, AnswerLimits, Client, Secrets, TenantAndHost, Timeouts, TlsRoots, With, exchange},
     id::TenantId,
+    limits::{MAX_CALLS_IN_FLIGHT, MAX_EXCHANGES_PER_HOST, MAX_MEMORY, MAX_MEMORY_PER_TENANT},
+    shares::Shares,
 };
 use tieline_manifest::request::{Request, SecretRef, Text};
 use tokio::time::Instant;
@@ -73,6 +75,8 @@ pub(crate) struct Lab {
     pub(crate) allowed: Vec<String>,
     pub(crate) within: Duration,
     pub(crate) limits: AnswerLimits,
+    pub(crate) memory: Shares<TenantId>,
+    pub(crate) hosts: Shares<TenantAndHost>,
     pub(crate) secrets: Held,
 }
 
@@ -93,6 +97,7 @@ impl Lab {
             connect: LATE,
             first_byte: LATE,
             idle: LATE,
+            total: LATE,
         };
         Self {
             client: Client::new(Arc::clone(&egress), roots).unwrap().timeouts(patient),
@@ -101,6 +106,8 @@ impl Lab {
             allowed: Vec::new(),
             within: LATE,
             limits: AnswerLimits::default(),
+            memory: Shares::new(MAX_MEMORY, MAX_MEMORY_PER_TENANT),
+            hosts: Shares::new(MAX_CALLS_IN_FLIGHT, MAX_EXCHANGES_PER_HOST),
             secrets: Held(&[]),
         }
     }
@@ -110,6 +117,7 @@ impl Lab {
             connect,
             first_byte,
             idle,
+            total: LATE,
         });
         self
     }
@@ -119,7 +127,10 @@ impl Lab {
             tenant: self.tenant,
             allowed_hosts: &self.allowed,
             deadline: Instant::now() + self.within,
+            allotted: Allotted::Default(self.within),
             limits: self.limits,
+            memory: &self.memory,
+            hosts: &self.hosts,
         };
         exchange(&self.client, &self.egress, request, &self.secrets, &with).await
     }

@@ -68,6 +68,7 @@ async fn a_tenants_first_key_opens_its_door_and_a_revoked_one_does_not() {
         name: "first".to_owned(),
         permissions: [("admin".to_owned(), true)].into(),
         expires_at: None,
+        environment: None,
     };
     let made = house
         .connectors

@@ -4,12 +4,18 @@
 
 mod call;
 mod connection;
+mod credential;
 mod egress;
 mod exchange;
 mod hostile;
 mod house;
+mod idempotency;
 mod lab;
+mod ledger;
 mod library;
+mod memory;
 mod outcome;
+mod proxy;
+mod rate;
 mod store;
 mod tls;

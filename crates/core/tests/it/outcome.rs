@@ -7,8 +7,11 @@ use std::{
 
 use serde_json::json;
 use tieline::{
-    ActionInput, Code, Connector, Connectors, Effect, MasterKey, MemoryStore, Result, ScopeRule, admit::Admitted,
-    call::Via, connectors::Scoped, error::Retry,
+    ActionInput, Code, Connector, Connectors, Effect, MasterKey, MemoryStore, Result, ScopeRule,
+    admit::Admitted,
+    call::{Call, IdempotencyKey, Via},
+    connectors::Scoped,
+    error::Retry,
 };
 use tieline_manifest::{Manifest, Use};
 use tieline_testkit::{
@@ -36,6 +39,7 @@ errors: {{ codePath: $.code, messagePath: $.message }}
 endpoints:
   - {{ id: look, method: GET, path: /look }}
   - {{ id: open, method: GET, path: /open, auth: none }}
+  - {{ id: send, method: POST, path: /send }}
   - {{ id: deep, method: GET, path: '/a/{{{{config.token}}}}/b' }}
   - {{ id: pay, method: POST, path: /pay, idempotencyHeader: Idempotency-Key }}
   - {{ id: own_key, method: POST, path: /pay, idempotencyHeader: Idempotency-Key, headers: {{ idempotency-key: '{{{{key}}}}' }}, input: [{{ name: key, type: string }}] }}
@@ -148,6 +152,88 @@ async fn a_write_with_an_idempotency_key_is_repeated_with_the_same() {
     );
     assert!(next.starts_with("call_") && next != first, "{keys:?}");
     assert_eq!(own, "mine");
+}
+
+/// The same service, which says by itself what is repeated, and takes a key with every POST.
+fn telling(port: u16) -> String {
+    acme(port)
+        .replace(
+            "retryDelay: 1 ",
+            "retryDelay: 1, retryOn: [409, 429, 503], retryHeader: Again ",
+        )
+        .replace("\nendpoints:", "\nidempotencyHeader: Once\nendpoints:")
+}
+
+/// The keys of one call that is answered so, one reply after the other, and what came of it.
+async fn keys(replies: Vec<Reply>, action: &str, key: Option<&str>) -> (Vec<String>, Result<(), tieline::Error>) {
+    let twin = Twin::start(replies).await;
+    let house = House::of(&telling(twin.port()));
+    let connection = house.connect_with(&TOKEN).await;
+    let call = Call {
+        connector: None,
+        action: action.to_owned(),
+        input: json!({}).into(),
+        via: Via::Connection(connection.id),
+        idempotency_key: key.map(|key| IdempotencyKey::parse(key).unwrap()),
+    };
+    let called = house.connectors.call(&house.by, call).await;
+    (header(&twin, "once"), called.map(|_| ()))
+}
+
+// Whatever goes wrong on the way, the service sees one key for one call.
+#[tokio::test]
+async fn every_post_carries_a_key_and_a_repeat_the_same() {
+    let ok = || json_reply("200 OK", "{}");
+    let said = |status: &str, again: &str| Reply::Keep(answer(status, &format!("again: {again}\r\n"), b"{}"));
+    for failure in [
+        json_reply("409 Conflict", "{}"),
+        json_reply("429 Slow", "{}"),
+        json_reply("503 No", "{}"),
+        said("400 No", "true"),
+        Reply::Reset,
+        Reply::Raw(Vec::new()),
+        Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{".to_vec()),
+    ] {
+        let shown = format!("{failure:?}");
+        let (keys, result) = keys(vec![failure.clone(), failure, ok()], "send", None).await;
+        assert!(result.is_ok(), "{shown}: {result:?}");
+        assert!(keys.len() == 3 && keys[0].starts_with("call_"), "{shown}: {keys:?}");
+        assert!(keys.iter().all(|key| *key == keys[0]), "{shown}: {keys:?}");
+    }
+    let (given, _) = keys(vec![json_reply("503 No", "{}"), ok()], "send", Some("order-1")).await;
+    assert_eq!(given, ["order-1", "order-1"]);
+    let (read, _) = keys(vec![ok()], "look", Some("order-1")).await;
+    assert_eq!(read, [""], "a read needs none");
+}
+
+#[tokio::test]
+async fn what_the_service_rules_out_is_not_repeated() {
+    let said = |status: &str, again: &str| Reply::Keep(answer(status, &format!("again: {again}\r\n"), b"{}"));
+    for (reply, code, retry) in [
+        (said("503 No", "false"), Code::UpstreamUnavailable, Retry::Never),
+        (said("409 No", "false"), Code::ConnectorActionFailed, Retry::Never),
+        (said("401 No", "true"), Code::UpstreamUnauthorized, Retry::Never),
+        (json_reply("400 No", "{}"), Code::ConnectorActionFailed, Retry::Never),
+        (json_reply("500 No", "{}"), Code::UpstreamUnavailable, Retry::Backoff),
+    ] {
+        let (keys, result) = keys(vec![reply; 3], "send", None).await;
+        let error = result.unwrap_err();
+        assert_eq!(
+            (error.code(), error.retry_hint(), keys.len()),
+            (code, retry, 1),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_key_fits_into_a_header() {
+    for key in ["1", "run_1:step-2", &"x".repeat(255)] {
+        assert_eq!(IdempotencyKey::parse(key).unwrap().as_str(), key);
+    }
+    for key in ["", "a b", "a\r\nx: y", "é", &"x".repeat(256)] {
+        assert_eq!(IdempotencyKey::parse(key).unwrap_err().code(), Code::RequestInvalid);
+    }
 }
 
 #[tokio::test]

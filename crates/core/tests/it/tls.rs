@@ -105,7 +105,8 @@ async fn l1_a_handshake_without_end_is_a_connect_timeout() {
         (error.code(), error.retry_hint()),
         (Code::UpstreamTimeout, Retry::Backoff)
     );
-    assert!(error.detail().contains("(connect)"), "{error}");
+    assert!(error.detail().contains("within 50 ms (connect)"), "{error}");
+    assert!(error.detail().contains("`outbound.connect_seconds`"), "{error}");
     assert!(error.nothing_sent());
 }
 

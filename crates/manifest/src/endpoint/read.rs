@@ -11,6 +11,7 @@ use super::{
 use crate::{
     limits,
     lint::{self, Lints},
+    manifest::rate,
     node::{Fields, Spot},
     path::Path,
     property::{Draft, Input, Level},
@@ -28,14 +29,7 @@ const METHODS: &[(&str, &str)] = &[
 ];
 
 /// Words of the documents that later versions of the language have.
-const LATER: &[&str] = &[
-    "pagination",
-    "rateLimit",
-    "testConfig",
-    "graphql",
-    "query",
-    "headerParams",
-];
+const LATER: &[&str] = &["pagination", "testConfig", "graphql", "query", "headerParams"];
 
 impl Endpoint {
     /// Reads an endpoint. `names` knows the fields of auth; the inputs are found here.
@@ -133,6 +127,7 @@ impl Endpoint {
                 .and_then(|spot| Draft::read("output", &spot, Level::Output, lints))
                 .map(|draft| draft.property),
             timeout_ms: read_timeout(fields, lints),
+            rate: fields.get("rateLimit").and_then(|spot| rate::of_endpoint(&spot, lints)),
             tags: fields.texts("tags", lints),
             mapping: fields
                 .get("responseMapping")
@@ -366,9 +361,15 @@ impl Test {
             .map(|spot| read_headers(&spot, names, lints))
             .unwrap_or_default();
         let label = fields.get("label").and_then(|spot| read_json_path(&spot, lints));
-        let mut expect = Vec::new();
+        let labels = fields.get("labels").map(|spot| spot.entries(lints)).unwrap_or_default();
+        let labels = labels
+            .into_iter()
+            .filter_map(|(value, spot)| Some((value.to_owned(), spot.text(lints)?)))
+            .collect();
+        let (mut expect, mut except_codes) = (Vec::new(), Vec::new());
         if let Some(mut fields) = fields.get("expect").and_then(|spot| spot.fields(lints)) {
             expect = read_statuses(&mut fields, "status", lints);
+            except_codes = fields.texts("exceptCodes", lints);
             fields.close(&["body", "jsonPath", "bodyContains", "header"], lints);
         }
         fields.close(&["queryParams", "body"], lints);
@@ -377,7 +378,9 @@ impl Test {
             path: path?,
             headers,
             label,
+            labels,
             expect,
+            except_codes,
         })
     }
 }

@@ -1,5 +1,9 @@
 //! From values to a request with slots.
 
+mod proxy;
+
+pub use proxy::Below;
+
 use crate::{
     auth::{Auth, AuthKind, KeyLocation},
     endpoint::{
@@ -32,7 +36,7 @@ impl Endpoint {
             }
             Target::Url(address) => address.write(&scope, true, &mut work.problems, &mut url),
         };
-        let mut pairs = Pairs::query();
+        let mut pairs = Pairs::query(manifest.query_arrays);
         for (name, shape) in &self.query {
             let written = shape.write_pairs(name, &scope, &mut pairs);
             work.note(written);
@@ -60,7 +64,7 @@ impl Test {
         let auth = work.auth(manifest);
         let mut url = Text::default();
         work.base(manifest, &self.path, &mut url);
-        let mut pairs = Pairs::query();
+        let mut pairs = Pairs::query(manifest.query_arrays);
         work.query_key(auth, &mut pairs);
         if !pairs.out.0.is_empty() {
             url.push_str("?");
@@ -200,38 +204,42 @@ impl<'a> Rendering<'a> {
                 text.clone_into(&mut body.content_type);
             }
         }
-        let Some(auth) = auth else { return headers };
+        self.auth_headers(auth, &mut headers);
+        headers
+    }
+
+    fn auth_headers(&mut self, auth: Option<&Auth>, headers: &mut Vec<(String, Text)>) {
+        let Some(auth) = auth else { return };
         match &auth.kind {
             AuthKind::None | AuthKind::Custom => {}
             AuthKind::ApiKey { name, location, value } => {
                 if *location == KeyLocation::Header
                     && let Some(value) = self.header_value(value)
                 {
-                    set_header(&mut headers, name, value);
+                    set_header(headers, name, value);
                 }
             }
             AuthKind::Bearer { token } => {
                 if let Some(value) = self.header_value(token) {
                     let mut text = Text::literal("Bearer ");
                     text.append(value);
-                    set_header(&mut headers, "authorization", text);
+                    set_header(headers, "authorization", text);
                 }
             }
             AuthKind::Basic { username, password } => {
                 let value = basic(username, password, self.scope);
                 if let Some(value) = self.note(value) {
-                    set_header(&mut headers, "authorization", value);
+                    set_header(headers, "authorization", value);
                 }
             }
             AuthKind::CustomHeaders { headers: own } => {
                 for header in own {
                     if let Some(value) = self.header(header) {
-                        set_header(&mut headers, &header.name, value);
+                        set_header(headers, &header.name, value);
                     }
                 }
             }
         }
-        headers
     }
 
     /// A header that is one placeholder without a value is left out.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CATEGORIES, Capability, ErrorPaths, HostRule, Link, Manifest, Publisher, RateLimit, RetryConfig, SetupStep, Status,
-    Use,
+    Arrays, CATEGORIES, Capability, ErrorPaths, HostRule, Link, Manifest, Publisher, RetryConfig, SetupStep, Status,
+    Use, rate,
 };
 use crate::{
     auth::{Auth, AuthKind, KeyLocation},
@@ -79,7 +79,17 @@ fn read(mut fields: Fields<'_>, use_: Use, lints: &mut Lints) -> Manifest {
     let test = fields
         .get("test")
         .and_then(|spot| Test::from_spot(&spot, &mut names, lints));
-    let endpoints = read_endpoints(&mut fields, &config, use_, lints);
+    let mut endpoints = read_endpoints(&mut fields, &config, use_, lints);
+    let keyed = fields
+        .get("idempotencyHeader")
+        .and_then(|spot| header_name(&spot.text(lints)?, &spot, lints));
+    for endpoint in endpoints.iter_mut().filter(|endpoint| endpoint.method == "POST") {
+        endpoint.idempotency_header = endpoint.idempotency_header.take().or_else(|| keyed.clone());
+    }
+    let (rate_limit, rate) = fields
+        .get("rateLimit")
+        .map(|spot| rate::read(&spot, lints))
+        .unwrap_or_default();
     let manifest = Manifest {
         id: fields.get("id").and_then(|spot| read_id(&spot, lints)),
         name: fields.text("name", lints).unwrap_or_default(),
@@ -102,21 +112,23 @@ fn read(mut fields: Fields<'_>, use_: Use, lints: &mut Lints) -> Manifest {
             .iter()
             .filter_map(|spot| read_step(spot, lints))
             .collect(),
-        timeout_ms: read_timeout(&mut fields, lints).unwrap_or(limits::TIMEOUT_DEFAULT_MS),
+        timeout_ms: read_timeout(&mut fields, lints),
         retry: fields.get("retryConfig").and_then(|spot| read_retry(&spot, lints)),
         allowed_hosts: fields
             .list("allowedHosts", lints)
             .iter()
             .filter_map(|spot| HostRule::read(spot, lints))
             .collect(),
+        query_arrays: fields
+            .get("queryArrays")
+            .and_then(|spot| spot.one_of(Arrays::WORDS, lints))
+            .unwrap_or_default(),
         errors: fields
             .get("errors")
             .map(|spot| read_errors(&spot, lints))
             .unwrap_or_default(),
-        rate_limit: fields
-            .get("rateLimit")
-            .map(|spot| read_rate_limit(&spot, lints))
-            .unwrap_or_default(),
+        rate_limit,
+        rate,
         mapping: fields
             .get("responseMapping")
             .map(|spot| ResponseMapping::read(&spot, lints))
@@ -354,11 +366,15 @@ fn read_retry(spot: &Spot<'_>, lints: &mut Lints) -> Option<RetryConfig> {
         .need("retryDelay", lints)
         .and_then(|spot| spot.integer(0..=limits::RETRY_DELAY_MAX_MS, lints));
     let retry_on = read_statuses(&mut fields, "retryOn", lints);
+    let retry_header = fields
+        .get("retryHeader")
+        .and_then(|spot| header_name(&spot.text(lints)?, &spot, lints));
     fields.close(&[], lints);
     Some(RetryConfig {
         max_retries: max_retries?,
         retry_delay_ms: retry_delay_ms?,
         retry_on,
+        retry_header,
     })
 }
 
@@ -367,27 +383,19 @@ fn read_errors(spot: &Spot<'_>, lints: &mut Lints) -> ErrorPaths {
         return ErrorPaths::default();
     };
     let paths = ErrorPaths {
-        code_path: fields.get("codePath").and_then(|spot| read_json_path(&spot, lints)),
+        code_paths: fields
+            .get("codePath")
+            .map(|spot| spot.one_or_more(lints))
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|spot| read_json_path(spot, lints))
+            .collect(),
         message_path: fields.get("messagePath").and_then(|spot| read_json_path(&spot, lints)),
+        param_path: fields.get("paramPath").and_then(|spot| read_json_path(&spot, lints)),
+        request_id_header: fields
+            .get("requestIdHeader")
+            .and_then(|spot| header_name(&spot.text(lints)?, &spot, lints)),
     };
     fields.close(&[], lints);
     paths
-}
-
-fn read_rate_limit(spot: &Spot<'_>, lints: &mut Lints) -> RateLimit {
-    let mut limit = RateLimit::default();
-    let Some(mut fields) = spot.fields(lints) else {
-        return limit;
-    };
-    if let Some(name) = fields
-        .get("retryAfterHeader")
-        .and_then(|spot| header_name(&spot.text(lints)?, &spot, lints))
-    {
-        limit.retry_after_header = name;
-    }
-    limit.retry_after_path = fields
-        .get("retryAfterPath")
-        .and_then(|spot| read_json_path(&spot, lints));
-    fields.close(&["requestsPerMinute", "burstLimit"], lints);
-    limit
 }

@@ -140,8 +140,9 @@ fn run(manifest: &str, input: Option<String>, response: Option<String>) -> Actua
                     .retry_after
                     .map_or_else(String::new, |wait| format!(" after {wait:?}"));
                 let (code, message) = (failure.code.unwrap_or_default(), failure.message.unwrap_or_default());
+                let place = failure.pointer.map_or_else(String::new, |place| format!(" at {place}"));
                 actual.errors.push(format!(
-                    "answer {} {}{wait}: [{code}] {message}",
+                    "answer {} {}{wait}{place}: [{code}] {message}",
                     failure.status,
                     failure.kind.as_str()
                 ));

@@ -112,6 +112,37 @@ fn l3_a_template_that_names_a_large_input_often_makes_no_large_request() {
     assert!(render(&manifest, &object(vec![("a", "x".repeat(100_000).into())])).is_none());
 }
 
+/// What is empty makes no pair, but its name and its place are put together all the same.
+#[test]
+fn l3_values_that_make_no_pair_are_paid_for() {
+    let text = "name: A\nbaseUrl: https://a.example\nendpoints:\n  - { id: get, method: POST, path: /, queryParams: [{ name: q }], \
+        body: { contentType: application/x-www-form-urlencoded, schema: { type: object, properties: { f: {} } } } }\n";
+    let manifest = Manifest::parse(text, Use::Tenant).unwrap_or_else(|lints| panic!("{lints:?}"));
+    let deep = |leaves: usize, leaf: &Tree| {
+        let key = "k".repeat(1024);
+        let wide = Tree::Array(vec![leaf.clone(); leaves]);
+        (0..58).fold(wide, |inside, _| object(vec![(&key, inside)]))
+    };
+    let none = [Tree::Array(Vec::new()), Tree::Object(Vec::new())];
+    for leaf in &none {
+        for place in ["f", "q"] {
+            assert!(render(&manifest, &object(vec![(place, deep(5, leaf))])).is_some());
+            // About 120 kB of names and places for each: no more than 10 MB in all.
+            assert!(
+                render(&manifest, &object(vec![(place, deep(100, leaf))])).is_none(),
+                "{place}"
+            );
+        }
+    }
+    assert!(render(&manifest, &object(vec![("q", deep(100, &Tree::Null))])).is_none());
+    // Short ones are counted.
+    for (place, leaf) in [("f", &none[0]), ("q", &none[1]), ("q", &Tree::Null)] {
+        let many = |count| object(vec![(place, Tree::Array(vec![leaf.clone(); count]))]);
+        assert!(render(&manifest, &many(9_000)).is_some(), "{place}");
+        assert!(render(&manifest, &many(10_000)).is_none(), "{place}");
+    }
+}
+
 #[test]
 fn a_manifest_of_many_strange_keys_is_refused_with_a_bounded_list() {
     let mut text = String::from("name: A\nbaseUrl: https://a.example\nendpoints: []\n");

@@ -1,6 +1,6 @@
 //! `LANGUAGE.md` is true: its examples are read and run.
 
-use tieline_manifest::{CATEGORIES, Manifest, Use, case::Case};
+use tieline_manifest::{CATEGORIES, Head, Manifest, Rate, ResetFormat, Use, case::Case};
 
 const LANGUAGE: &str = include_str!("../../LANGUAGE.md");
 
@@ -104,4 +104,46 @@ fn a_case_may_say_that_an_input_is_refused() {
 fn the_page_names_every_category() {
     let line = format!("`{}`", CATEGORIES.join(" "));
     assert!(LANGUAGE.contains(&line), "{line}");
+}
+
+#[test]
+fn an_answer_may_say_that_no_requests_are_left() {
+    let manifest = |rate: &str| {
+        let text = format!("{{ name: A, baseUrl: 'https://a.example', rateLimit: {rate}, endpoints: [] }}");
+        Manifest::parse(&text, Use::Tenant).unwrap()
+    };
+    let told = manifest("{ remainingHeader: X-Left, resetHeader: X-Reset, resetFormat: epochMs }");
+    let silent = manifest("{ requestsPerMinute: 60 }");
+    assert_eq!(
+        silent.rate,
+        Some(Rate {
+            per_minute: 60,
+            burst: 60
+        })
+    );
+    let exhausted = |manifest: &Manifest, left: Option<&'static str>, reset: Option<&'static str>| {
+        let header = move |name: &str| match name {
+            "x-left" => left,
+            "x-reset" => reset,
+            _ => None,
+        };
+        let head = Head {
+            status: 200,
+            header: &header,
+        };
+        manifest
+            .exhausted(&head)
+            .map(|exhausted| (exhausted.reset, exhausted.format))
+    };
+    let until = Some(("17".to_owned(), ResetFormat::EpochMs));
+    assert_eq!(exhausted(&told, Some(" 0"), Some("17 ")), until);
+    for (left, reset) in [
+        (Some("1"), Some("17")),
+        (Some("none"), Some("17")),
+        (None, Some("17")),
+        (Some("0"), None),
+    ] {
+        assert_eq!(exhausted(&told, left, reset), None, "{left:?} {reset:?}");
+    }
+    assert_eq!(exhausted(&silent, Some("0"), Some("17")), None);
 }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod cases;
+mod forms;
 mod hostile;
 mod hosts;
 mod language;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tieline::{
     Code, Error, Result,
     call::{Call, Called, Via},
@@ -16,7 +17,10 @@ use crate::{
     app::App,
     caller::Caller,
     openapi::Operation,
-    route::{Body, Extract, Found, Input, Ref, Referable, Reply, Request, Row, id_schema, invalid, read_input, typed},
+    route::{
+        Body, Extract, Found, Input, Ref, Referable, Reply, Request, Row, id_schema, invalid, once::Run, read_input,
+        typed,
+    },
 };
 
 /// How a call can fail beyond what its arguments say.
@@ -33,6 +37,9 @@ pub(crate) const CALLING: &[Code] = &[
     Code::ConnectorDefaultConfigRequired,
     Code::ConnectorDecryptFailed,
     Code::ConnectionDisabled,
+    Code::CredentialExpired,
+    Code::EnvironmentMismatch,
+    Code::ConnectorRateLimited,
     Code::EgressForbidden,
     Code::HostNotAllowed,
     Code::UpstreamUnreachable,
@@ -69,7 +76,7 @@ impl From<Called> for Done {
 
 /// A connection that is about to be used: only whether the caller has it is asked here, and a warm answer runs no
 /// statement. Its secrets are opened behind the first gate.
-pub(crate) struct Usable(ConnectionId);
+pub(crate) struct Usable(pub(super) ConnectionId);
 
 impl Found for Usable {
     const PARAM: &'static str = "connection";
@@ -96,7 +103,10 @@ impl Extract for ActionName {
     }
 
     fn describe(operation: &mut Operation<'_>) {
-        operation.reads_param("action", &schemars::json_schema!({ "type": "string" }));
+        operation.reads_param(
+            "action",
+            &schemars::json_schema!({ "type": "string", "examples": ["send"] }),
+        );
     }
 }
 
@@ -105,6 +115,7 @@ pub(crate) async fn call(
     caller: Arc<Caller>,
     Row(connection): Row<Usable>,
     ActionName(action): ActionName,
+    run: Run,
     Input(input): Input,
 ) -> Result<Reply<Done>> {
     let call = Call {
@@ -112,8 +123,9 @@ pub(crate) async fn call(
         action,
         input,
         via: Via::Connection(connection.0),
+        idempotency_key: None,
     };
-    let called = app.connectors.call(&caller.actor, call).await?;
+    let called = app.connectors.call_once(&caller.actor, call, run.attempt()).await?;
     Ok(Reply(called.into()))
 }
 
@@ -121,6 +133,19 @@ pub(crate) async fn call(
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("additionalProperties" = true))]
+#[schemars(example = json!({
+    "connectorType": "acme",
+    "action": "send",
+    "connectionId": "conn_01jd3k9v7rf8pa0q2m5w8x4ynz",
+    "content": "Hello",
+}))]
+#[schemars(example = json!({
+    "connectorType": "acme",
+    "action": "send",
+    "credentialId": "cred_01jd3k9v7rf8pa0q2m5w8x4ynz",
+    "content": "Hello",
+}))]
+#[schemars(example = json!({ "connectorType": "acme", "action": "open", "input": {} }))]
 pub(crate) struct Step {
     /// Which connector.
     connector_type: String,
@@ -168,10 +193,20 @@ impl Extract for StepCall {
 
 impl Step {
     fn call(self, beside: Vec<(String, Tree)>) -> Result<Call> {
-        if self.credential_id.is_some() {
-            let detail = "Shared credentials are not there yet: connect the connector and send its `connectionId`.";
-            return Err(Error::new(Code::RequestInvalid, detail).field("/credentialId", "cannot be used yet"));
-        }
+        let via = match (self.credential_id, self.connection_id) {
+            (Some(_), Some(_)) => {
+                let detail = "A call uses the keys of a connection or those of a credential: name one of the two.";
+                return Err(
+                    Error::new(Code::RequestInvalid, detail).field("/credentialId", "stands beside `connectionId`")
+                );
+            }
+            (Some(Ref(credential)), None) => Via::Credential {
+                credential,
+                config: None,
+            },
+            (None, Some(Ref(connection))) => Via::Connection(connection),
+            (None, None) => Via::Nothing,
+        };
         let input = match self.input {
             None => Json::from_tree(Tree::Object(beside)),
             Some(input) if beside.is_empty() => input,
@@ -188,14 +223,13 @@ impl Step {
             connector: Some(self.connector_type),
             action: self.action,
             input,
-            via: self
-                .connection_id
-                .map_or(Via::Nothing, |connection| Via::Connection(connection.0)),
+            via,
+            idempotency_key: None,
         })
     }
 }
 
-pub(crate) async fn step(app: App, caller: Arc<Caller>, StepCall(call): StepCall) -> Result<Reply<Done>> {
-    let called = app.connectors.call(&caller.actor, call).await?;
+pub(crate) async fn step(app: App, caller: Arc<Caller>, run: Run, StepCall(call): StepCall) -> Result<Reply<Done>> {
+    let called = app.connectors.call_once(&caller.actor, call, run.attempt()).await?;
     Ok(Reply(called.into()))
 }

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use tieline::{
     Code, Result,
-    api_key::{ApiKey, CreatedApiKey, NewApiKey},
+    api_key::{ApiKey, ApiKeyPatch, CreatedApiKey, NewApiKey},
     id::ApiKeyId,
 };
 
@@ -14,8 +14,11 @@ use super::page::{Cursors, PageQuery};
 use crate::{
     app::App,
     caller::Caller,
-    route::{Body, Created, Found, List, Nothing, Query, Referable, Row, id_schema},
+    route::{Body, Created, Found, List, Nothing, Query, Referable, Reply, Row, id_schema},
 };
+
+/// How changing a key can fail beyond what its arguments say.
+pub(crate) const CHANGING: &[Code] = &[Code::EnvironmentMismatch, Code::ConnectionConflict];
 
 /// A new key: the only answer that holds the key itself.
 #[derive(Serialize, JsonSchema)]
@@ -65,6 +68,23 @@ pub(crate) async fn create(app: App, caller: Arc<Caller>, Body(new): Body<NewApi
     caller.may_make(&new)?;
     let created = app.connectors.create_api_key(&caller.actor, new).await?;
     Ok(Created(created.into()))
+}
+
+pub(crate) async fn read(Row(key): Row<ApiKey>) -> Result<Reply<ApiKey>> {
+    Ok(Reply(key))
+}
+
+pub(crate) async fn update(
+    app: App,
+    caller: Arc<Caller>,
+    Row(key): Row<ApiKey>,
+    Body(patch): Body<ApiKeyPatch>,
+) -> Result<Reply<ApiKey>> {
+    caller.may_change(&key, &patch)?;
+    app.connectors
+        .update_api_key(&caller.actor, &key, patch)
+        .await
+        .map(Reply)
 }
 
 pub(crate) async fn revoke(app: App, caller: Arc<Caller>, Row(key): Row<ApiKey>) -> Result<Nothing> {

@@ -1,38 +1,61 @@
-//! The audit chain, for reading.
+//! The audit chain: reading, exporting and verifying it.
+
+mod export;
 
 use std::sync::Arc;
 
+use axum::response::Response;
 use schemars::JsonSchema;
-use serde::Serialize;
-use tieline::{Error, Result, clock::Timestamp, id::AuditId, store::AuditRow};
+use serde::{Deserialize, Serialize};
+use tieline::{
+    Error, Result,
+    audit::{
+        AuditQuery,
+        chain::Verified,
+        verify::{LedgerName, Verdict},
+    },
+    clock::{Rfc3339, Timestamp},
+    id::{AuditId, TenantId},
+    store::{AuditRow, entity},
+};
 use tieline_manifest::Json;
 
-use super::page::{Cursors, PageQuery};
+use self::export::{Export, Format};
+use super::{
+    moment::Moment,
+    page::{CURSOR_EXAMPLE, Cursors, Limit},
+};
 use crate::{
     app::App,
     caller::Caller,
-    route::{List, Query},
+    openapi::Operation,
+    route::{Answer, List, Query, Reply},
 };
 
 /// One thing somebody did.
 #[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct AuditLog {
     /// Its place in the tenant's chain: 1, 2, 3 … without gaps.
     seq: u64,
     /// Its identifier.
     id: AuditId,
     /// When it happened.
-    #[schemars(with = "String")]
+    #[schemars(with = "Rfc3339")]
     at: Timestamp,
     /// Who did it.
     actor: String,
     /// What was done.
     action: String,
+    /// What kind of thing it was done to: the action's first part.
+    entity_type: String,
     /// The identifier of the row it was done to.
     subject: String,
     /// More: names of fields, never their values.
     #[schemars(with = "serde_json::Value")]
     detail: Json,
+    /// The chain's hash up to and with this entry, in hexadecimal.
+    hash: String,
 }
 
 impl TryFrom<AuditRow> for AuditLog {
@@ -45,10 +68,102 @@ impl TryFrom<AuditRow> for AuditLog {
             id: row.entry.id,
             at: row.entry.at,
             actor: row.entry.actor,
+            entity_type: entity(&row.entry.action).to_owned(),
             action: row.entry.action,
             subject: row.entry.subject,
             detail: detail.map_err(|error| Error::internal("a stored audit entry does not parse", error))?,
+            hash: row.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
         })
+    }
+}
+
+/// In which order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    /// As it happened.
+    #[default]
+    Asc,
+    /// The newest first.
+    Desc,
+}
+
+/// Which entries to list. All that are given must hold.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    /// Of this action, such as `connection.created`.
+    #[serde(default)]
+    #[schemars(example = &"connection.tested")]
+    action: Option<String>,
+    /// About this kind of thing, such as `connection`.
+    #[serde(default)]
+    #[schemars(example = &"connection")]
+    entity_type: Option<String>,
+    /// About the row with this identifier. Also as `entityId`.
+    #[serde(default, alias = "entityId")]
+    #[schemars(example = &"conn_01jd3k9v7rf8pa0q2m5w8x4ynz")]
+    subject: Option<String>,
+    /// By this actor, such as an API key's id. Also as `userId`.
+    #[serde(default, alias = "userId")]
+    #[schemars(example = &"key_01jd3k9v7rf8pa0q2m5w8x4ynz")]
+    actor: Option<String>,
+    /// At this time or later. Also as `startDate`.
+    #[serde(default, alias = "startDate")]
+    #[schemars(example = &"2026-01-01")]
+    from: Option<Moment>,
+    /// Before this time. Also as `endDate`.
+    #[serde(default, alias = "endDate")]
+    #[schemars(example = &"2099-01-01T00:00:00Z")]
+    to: Option<Moment>,
+    /// In which order.
+    #[serde(default)]
+    #[schemars(example = &"desc")]
+    order: Order,
+    /// A page, or all that fit as one file: `json` holds everything that verifies the chain, `csv` is for spreadsheets.
+    #[serde(default)]
+    #[schemars(example = &"page")]
+    format: Format,
+    /// How many rows at most on a page. It may hold fewer and still have a next one.
+    #[serde(default)]
+    limit: Limit,
+    /// `nextCursor` of the page before.
+    #[serde(default)]
+    #[schemars(example = CURSOR_EXAMPLE)]
+    cursor: Option<String>,
+}
+
+impl From<ListQuery> for AuditQuery {
+    fn from(query: ListQuery) -> Self {
+        Self {
+            entity: query.entity_type,
+            action: query.action,
+            subject: query.subject,
+            actor: query.actor,
+            from: query.from.map(|from| from.0),
+            to: query.to.map(|to| to.0),
+            newest_first: query.order == Order::Desc,
+        }
+    }
+}
+
+/// A page of the log, or all of it as a file.
+pub(crate) enum Log {
+    Page(List<AuditLog>),
+    File(Box<Export>),
+}
+
+impl Answer for Log {
+    fn answer(self) -> Result<Response> {
+        match self {
+            Self::Page(page) => page.answer(),
+            Self::File(export) => export.answer(),
+        }
+    }
+
+    fn describe(operation: &mut Operation<'_>) {
+        List::<AuditLog>::describe(operation);
+        operation.answers_also("text/csv");
     }
 }
 
@@ -56,13 +171,114 @@ pub(crate) async fn list(
     app: App,
     caller: Arc<Caller>,
     cursors: Cursors,
-    Query(page): Query<PageQuery>,
-) -> Result<List<AuditLog>> {
-    let after = cursors.open(page.cursor.as_deref()).await?.unwrap_or(0);
-    let page = app
-        .connectors
-        .audit_entries(&caller.actor, after, page.limit.get())
-        .await?;
+    Query(query): Query<ListQuery>,
+) -> Result<Log> {
+    let (format, limit) = (query.format, query.limit.get());
+    let after = cursors.open(query.cursor.as_deref()).await?;
+    let by = &caller.actor;
+    let query = query.into();
+    if format != Format::Page {
+        let begun = Export::begin(app.connectors.clone(), by.clone(), query, after, format).await;
+        return begun.map(|export| Log::File(Box::new(export)));
+    }
+    let page = app.connectors.audit_log(by, &query, after, limit).await?;
     let data = page.rows.into_iter().map(AuditLog::try_from).collect::<Result<_>>()?;
-    cursors.list(data, page.next).await
+    cursors.list(data, page.next).await.map(Log::Page)
+}
+
+/// What was found out about a tenant's ledgers.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Told {
+    /// Whose.
+    tenant: TenantId,
+    /// Whether everything is as it was written.
+    holds: bool,
+    /// How far the audit log holds: `place:hash`. Keep it, and a later verification sees whether what came before was cut
+    /// off.
+    head: String,
+    /// Calls that are as they were written.
+    calls: u64,
+    /// Calls that were taken out because they were old.
+    pruned: u64,
+    /// The first place that is not as it was written.
+    tampered: Option<Place>,
+}
+
+/// A place that is not as it was written.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Place {
+    /// In which ledger.
+    ledger: LedgerName,
+    /// The place.
+    seq: u64,
+    /// What is wrong, in a sentence.
+    what: String,
+}
+
+impl From<Verdict> for Told {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            tenant: verdict.tenant,
+            holds: verdict.tampered.is_none(),
+            head: verdict.head.to_string(),
+            calls: verdict.calls,
+            pruned: verdict.pruned,
+            tampered: verdict.tampered.map(|tampered| Place {
+                ledger: tampered.ledger,
+                seq: tampered.seq,
+                what: tampered.what,
+            }),
+        }
+    }
+}
+
+/// What a head looks like.
+const HEAD_EXAMPLE: &str = "7:4d967a30111bf29f0eba01c448b375c1629b2fed01cdfcc3aed91f1b57d5dd5e";
+
+/// What to hold the log against.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerifyQuery {
+    /// A head that was published before, `place:hash`.
+    #[serde(default)]
+    #[schemars(example = HEAD_EXAMPLE)]
+    head: Option<String>,
+}
+
+fn head(text: Option<String>) -> Result<Option<Verified>> {
+    text.map(|text| text.parse()).transpose()
+}
+
+pub(crate) async fn verify(app: App, caller: Arc<Caller>, Query(query): Query<VerifyQuery>) -> Result<Reply<Told>> {
+    let verdict = app
+        .connectors
+        .verify_ledgers(caller.actor.tenant, head(query.head)?)
+        .await?;
+    Ok(Reply(verdict.into()))
+}
+
+/// Whose ledgers to verify.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerifyAnyQuery {
+    /// A tenant, by id or name.
+    #[schemars(example = &"ten_01jd3k9v7rf8pa0q2m5w8x4ynz")]
+    tenant: String,
+    /// A head that was published before, `place:hash`.
+    #[serde(default)]
+    #[schemars(example = HEAD_EXAMPLE)]
+    head: Option<String>,
+}
+
+pub(crate) async fn verify_any(app: App, _: Arc<Caller>, Query(query): Query<VerifyAnyQuery>) -> Result<Reply<Told>> {
+    let tenant = match query.tenant.parse::<TenantId>() {
+        Ok(id) => id,
+        Err(_) => {
+            let tenant = app.connectors.tenant_by_name(&query.tenant).await?;
+            tenant.ok_or_else(Error::not_found)?.id
+        }
+    };
+    let verdict = app.connectors.verify_ledgers(tenant, head(query.head)?).await?;
+    Ok(Reply(verdict.into()))
 }

@@ -23,15 +23,19 @@ use crate::{
 pub(crate) struct CatalogQuery {
     /// Words that name, summary, description, category, tags or actions hold.
     #[serde(default)]
+    #[schemars(example = &"chat message")]
     q: Option<String>,
     /// Their category.
     #[serde(default)]
+    #[schemars(example = &"communication")]
     category: Option<String>,
     /// One of their tags.
     #[serde(default)]
+    #[schemars(example = &"chat")]
     tag: Option<String>,
     /// Their release stage.
     #[serde(default)]
+    #[schemars(example = &"available")]
     status: Option<String>,
 }
 
@@ -128,7 +132,7 @@ impl Found for Arc<Connector> {
     const MISSING: Code = Code::ConnectorNotFound;
 
     fn schema() -> Schema {
-        schemars::json_schema!({ "type": "string" })
+        schemars::json_schema!({ "type": "string", "examples": ["acme"] })
     }
 
     async fn find(app: &App, _: &Caller, text: &str) -> Result<Self> {

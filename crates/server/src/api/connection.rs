@@ -5,23 +5,27 @@ use std::{collections::BTreeMap, sync::Arc};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use tieline::{
-    Code, Result,
+    Code, Environment, Result,
     connection::{Connect, Connection, ConnectionPatch, ConnectionQuery, CreatedConnection},
     health::TestResult,
-    id::ConnectionId,
+    id::{ConnectionId, CredentialId},
+    patch::given,
     scope::Scope,
 };
 use tieline_manifest::Json;
 
-use super::page::{Cursors, Limit};
+use super::page::{CURSOR_EXAMPLE, Cursors, Limit};
 use crate::{
     app::App,
     caller::Caller,
-    route::{Body, Created, Found, List, Nothing, Query, Referable, Reply, Row, id_schema},
+    route::{Body, Created, Found, List, Nothing, Query, Ref, Referable, Reply, Row, id_schema},
 };
 
 /// How connecting can fail beyond what its arguments say.
 pub(crate) const CONNECTING: &[Code] = &[
+    Code::CredentialExpired,
+    Code::NotFound,
+    Code::EnvironmentMismatch,
     Code::ConnectorNotFound,
     Code::ConnectorConfigInvalid,
     Code::ConnectorScopeInvalid,
@@ -34,6 +38,10 @@ pub(crate) const CONNECTING: &[Code] = &[
 
 /// How testing what is not kept can fail.
 pub(crate) const TRYING: &[Code] = &[
+    Code::CredentialExpired,
+    Code::NotFound,
+    Code::EnvironmentMismatch,
+    Code::ConnectorDecryptFailed,
     Code::ConnectorNotFound,
     Code::ConnectorConfigInvalid,
     Code::ConnectorScopeInvalid,
@@ -42,6 +50,7 @@ pub(crate) const TRYING: &[Code] = &[
 
 /// How changing a connection can fail beyond what its arguments say.
 pub(crate) const CHANGING: &[Code] = &[
+    Code::EnvironmentMismatch,
     Code::ConnectorNotFound,
     Code::ConnectorConfigInvalid,
     Code::ConnectorEncryptFailed,
@@ -51,7 +60,11 @@ pub(crate) const CHANGING: &[Code] = &[
 
 /// How testing a connection can fail; that the connection does not work is an answer.
 pub(crate) const TESTING: &[Code] = &[
+    Code::CredentialExpired,
+    Code::ConnectorConfigInvalid,
+    Code::EnvironmentMismatch,
     Code::ConnectorNotFound,
+    Code::ConnectorRateLimited,
     Code::ConnectorDecryptFailed,
     Code::ConnectionConflict,
 ];
@@ -59,6 +72,19 @@ pub(crate) const TESTING: &[Code] = &[
 /// What to connect.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({
+    "connector": "acme",
+    "displayName": "Support team",
+    "config": { "bot_token": "the token", "team": "blue" },
+}))]
+#[schemars(example = serde_json::json!({
+    "connector": "acme",
+    "scope": { "kind": "user", "identity": "u_7" },
+    "config": { "bot_token": "the token" },
+}))]
+#[schemars(example = serde_json::json!({
+    "connector": "acme", "name": "shared", "credentialId": "cred_01jd3k9v7rf8pa0q2m5w8x4ynz",
+}))]
 pub(crate) struct NewConnection {
     /// Which connector, by its identifier in the catalog.
     connector: String,
@@ -66,12 +92,19 @@ pub(crate) struct NewConnection {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     config: Option<Json>,
+    /// The shared credential that holds the secrets. Then `config` has only what is laid over its fields: nothing secret,
+    /// and nothing that decides where secrets are sent.
+    #[serde(default)]
+    credential_id: Option<Ref<CredentialId>>,
     /// Which auth method; the first that knows all fields, unless given.
     #[serde(default)]
     auth: Option<String>,
     /// For whom inside the tenant; for all of it, unless given.
     #[serde(default)]
     scope: Option<Scope>,
+    /// Where it belongs, for life; where the key does, and else production, unless given.
+    #[serde(default)]
+    environment: Option<Environment>,
     /// Its name, unique for scope and connector; made from the display name, unless given.
     #[serde(default)]
     name: Option<String>,
@@ -84,11 +117,51 @@ impl From<NewConnection> for Connect {
     fn from(new: NewConnection) -> Self {
         let blank = Self::new(new.connector, new.scope.unwrap_or_else(Scope::tenant));
         Self {
+            environment: new.environment,
             name: new.name,
             display_name: new.display_name,
             auth: new.auth,
+            credential: new.credential_id.map(|credential| credential.0),
             config: new.config.unwrap_or_else(|| blank.config.clone()),
             ..blank
+        }
+    }
+}
+
+/// What to change of a connection; what is absent stays.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ConnectionPatch")]
+#[schemars(example = serde_json::json!({ "displayName": "Support team", "config": { "team": "blue" } }))]
+#[schemars(example = serde_json::json!({ "credentialId": "cred_01jd3k9v7rf8pa0q2m5w8x4ynz" }))]
+pub(crate) struct Patch {
+    /// What people call it.
+    #[serde(default)]
+    display_name: Option<String>,
+    /// Fields to change. An absent field keeps its value, `null` removes it; a secret keeps its value when it is sent
+    /// back as it was shown.
+    #[serde(default)]
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
+    config: Option<Json>,
+    /// The shared credential that holds the secrets from now on, instead of the connection; `null` for none, and then
+    /// `config` names all fields anew.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<Ref<CredentialId>>")]
+    credential_id: Option<Option<Ref<CredentialId>>>,
+    /// Whether calls may use it.
+    #[serde(default)]
+    enabled: Option<bool>,
+}
+
+impl From<Patch> for ConnectionPatch {
+    fn from(patch: Patch) -> Self {
+        Self {
+            display_name: patch.display_name,
+            credential: patch
+                .credential_id
+                .map(|credential| credential.map(|credential| credential.0)),
+            config: patch.config,
+            enabled: patch.enabled,
         }
     }
 }
@@ -99,21 +172,30 @@ impl From<NewConnection> for Connect {
 pub(crate) struct ListQuery {
     /// Of which connector.
     #[serde(default)]
+    #[schemars(example = &"acme")]
     connector: Option<String>,
     /// For which kind of scope.
     #[serde(default)]
+    #[schemars(example = &"user")]
     scope: Option<String>,
     /// For whom of that kind.
     #[serde(default)]
+    #[schemars(example = &"u_7")]
     identity: Option<String>,
     /// Switched on or off.
     #[serde(default)]
+    #[schemars(example = true)]
     enabled: Option<bool>,
+    /// Belonging to this environment.
+    #[serde(default)]
+    #[schemars(example = &"production")]
+    environment: Option<Environment>,
     /// How many rows at most.
     #[serde(default)]
     limit: Limit,
     /// `nextCursor` of the page before.
     #[serde(default)]
+    #[schemars(example = CURSOR_EXAMPLE)]
     cursor: Option<String>,
 }
 
@@ -134,6 +216,7 @@ impl ListQuery {
             scope,
             connector: self.connector,
             enabled: self.enabled,
+            environment: self.environment,
             after,
             limit: self.limit.get(),
         })
@@ -184,11 +267,11 @@ pub(crate) async fn update(
     app: App,
     caller: Arc<Caller>,
     Row(connection): Row<Connection>,
-    Body(patch): Body<ConnectionPatch>,
+    Body(patch): Body<Patch>,
 ) -> Result<Reply<Connection>> {
     let changed = app
         .connectors
-        .update_connection(&caller.actor, connection.id, patch)
+        .update_connection(&caller.actor, connection.id, patch.into())
         .await?;
     Ok(Reply(changed))
 }

@@ -54,9 +54,12 @@ impl JsonSchema for Limit {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE })
+        schemars::json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE, "examples": [20] })
     }
 }
+
+/// What a cursor looks like. Nobody makes one by hand: a test puts a real one here.
+pub(crate) const CURSOR_EXAMPLE: &str = "AX5kq0zJr1WmC3vUuS9nTw";
 
 /// The query of a list without filters.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -67,6 +70,7 @@ pub(crate) struct PageQuery {
     pub(crate) limit: Limit,
     /// `nextCursor` of the page before.
     #[serde(default)]
+    #[schemars(example = CURSOR_EXAMPLE)]
     pub(crate) cursor: Option<String>,
 }
 

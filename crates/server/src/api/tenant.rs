@@ -1,10 +1,10 @@
-//! Tenants, for the operator.
+//! Tenants: all of them for the operator, their own for everybody else.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
-use tieline::{Result, api_key::NewApiKey, tenant::Tenant};
+use tieline::{Code, Error, Result, api_key::NewApiKey, id::TenantId, tenant::Tenant};
 
 use super::{
     api_key::ToldApiKey,
@@ -13,12 +13,13 @@ use super::{
 use crate::{
     app::App,
     caller::{Caller, Permission},
-    route::{Body, Created, List, Query},
+    route::{Body, Created, Found, List, Query, Referable, Reply, Row, id_schema},
 };
 
 /// What a new tenant shall be.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "name": "Example Ltd" }))]
 pub(crate) struct NewTenant {
     /// Its name, unique in the deployment.
     name: String,
@@ -45,6 +46,7 @@ pub(crate) async fn create(app: App, caller: Arc<Caller>, Body(new): Body<NewTen
         name: "first key".to_owned(),
         permissions: BTreeMap::from([(Permission::Admin.as_str().to_owned(), true)]),
         expires_at: caller.expires_at(),
+        environment: caller.actor.environment,
     };
     let made = app
         .connectors
@@ -54,4 +56,46 @@ pub(crate) async fn create(app: App, caller: Arc<Caller>, Body(new): Body<NewTen
         tenant: made.tenant,
         first_key: made.key.into(),
     }))
+}
+
+/// Another name.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "name": "Another name" }))]
+pub(crate) struct TenantPatch {
+    /// Its name, unique in the deployment.
+    name: String,
+}
+
+impl Found for Tenant {
+    const PARAM: &'static str = "tenant";
+    const KIND: Option<&'static str> = Some(TenantId::KIND);
+    const MISSING: Code = Code::NotFound;
+
+    fn schema() -> Schema {
+        id_schema::<TenantId>()
+    }
+
+    /// One's own, or for an operator any: it tells of the tenant and gives no way into it (T1).
+    async fn find(app: &App, caller: &Caller, text: &str) -> Result<Self> {
+        let id: TenantId = text.parse()?;
+        if id != caller.actor.tenant && !caller.has(Permission::Operator) {
+            return Err(Error::not_found());
+        }
+        app.connectors.tenant(id).await
+    }
+}
+
+pub(crate) async fn read(Row(tenant): Row<Tenant>) -> Result<Reply<Tenant>> {
+    Ok(Reply(tenant))
+}
+
+pub(crate) async fn rename(
+    app: App,
+    caller: Arc<Caller>,
+    Row(tenant): Row<Tenant>,
+    Body(patch): Body<TenantPatch>,
+) -> Result<Reply<Tenant>> {
+    let renamed = app.connectors.rename_tenant(&caller.actor.name, tenant.id, &patch.name);
+    renamed.await.map(Reply)
 }

@@ -5,7 +5,7 @@ use axum::{Router, body::Body};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
-use tieline::{Code, Error, Result, error::FieldError, id::TenantId, secret::Secret};
+use tieline::{Code, Connectors, Error, Result, error::FieldError, id::TenantId, secret::Secret};
 use tieline_manifest::{Json, JsonLimits};
 use tower::ServiceExt;
 
@@ -19,6 +19,7 @@ use crate::{
     limits::MAX_LOCAL_ANSWER_BYTES,
     local::{LocalKey, Running},
     router,
+    site::Site,
     start::{self, Opened},
 };
 
@@ -33,6 +34,7 @@ pub(super) enum Api {
 /// The routes in this process, with what they stand on.
 pub(super) struct Here {
     router: Router,
+    connectors: Connectors,
     key: Secret<String>,
     // After the router, which uses it.
     _opened: Option<Opened>,
@@ -56,7 +58,8 @@ impl Api {
         match start::open(config).await {
             Ok(opened) => {
                 opened.notices.iter().for_each(|notice| output.note(notice));
-                Here::new(opened.connectors.clone(), opened.tenant, Some(opened)).map(Self::Here)
+                let site = Site::new(config.public_url.as_ref(), config.listen);
+                Here::new(opened.connectors.clone(), opened.tenant, site, Some(opened)).map(Self::Here)
             }
             Err(error) if error.code() == Code::DataFolderLocked => Running::find(&config.data).map(Self::There),
             Err(error) => Err(error),
@@ -70,7 +73,7 @@ impl Api {
         }
         let (connectors, notices) = start::scratch(config, None)?;
         notices.iter().for_each(|notice| output.note(notice));
-        Here::new(connectors, TenantId::from_bytes([0; 16]), None).map(Self::Here)
+        Here::new(connectors, TenantId::from_bytes([0; 16]), Site::default(), None).map(Self::Here)
     }
 
     /// What a GET answers. The path is below `/api/v1`.
@@ -108,17 +111,23 @@ impl Api {
             Self::There(server) => remote::send(server, request).await?,
         };
         let status = response.status();
-        read(status, response.into_body()).await
+        let answer = read(status, response.into_body()).await;
+        if let Self::Here(here) = self {
+            // Nobody keeps the ledger of a process that ends soon.
+            here.connectors.flush_calls().await?;
+        }
+        answer
     }
 }
 
 impl Here {
-    fn new(connectors: tieline::Connectors, tenant: TenantId, opened: Option<Opened>) -> Result<Self> {
+    fn new(connectors: Connectors, tenant: TenantId, site: Site, opened: Option<Opened>) -> Result<Self> {
         let local = LocalKey::new(&connectors, tenant)?;
         let key = Secret::new(local.text().to_owned());
-        let router = App::new(connectors).with_local_key(local).router();
+        let router = App::new(connectors.clone()).with_local_key(local).at(site).router();
         Ok(Self {
             router,
+            connectors,
             key,
             _opened: opened,
         })

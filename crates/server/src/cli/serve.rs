@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use tieline::{Code, Error, Result};
+use tieline::{Error, Result, tenant::DEFAULT_TENANT};
 use tieline_manifest::Json;
 use tokio::{
     net::TcpListener,
@@ -17,7 +17,8 @@ use crate::{
     config::Config,
     local::{Announced, LocalKey, for_this_machine},
     router::API,
-    start::{self, BOOTSTRAP_KEY, DEFAULT_TENANT, Opened},
+    site::Site,
+    start::{self, BOOTSTRAP_KEY, Opened},
     telemetry,
 };
 
@@ -34,19 +35,50 @@ pub(super) async fn serve(config: Config, output: Output) -> Result<(), Failure>
         .map_err(|error| Error::internal("a listener has no address", error))?;
     let local = LocalKey::new(&opened.connectors, opened.tenant)?;
     let announced = Announced::new(&config.data, address, &local)?;
+    let site = Site::new(config.public_url.as_ref(), address);
+    let setup = opened.connectors.setup_link(opened.tenant).await?;
     let follower = {
         let connectors = opened.connectors.clone();
         tokio::spawn(async move { connectors.follow().await })
+    };
+    let tender = {
+        let connectors = opened.connectors.clone();
+        tokio::spawn(async move { connectors.tend().await })
+    };
+    let pruner = {
+        let connectors = opened.connectors.clone();
+        tokio::spawn(async move { connectors.prune().await })
+    };
+    let keeper = {
+        let connectors = opened.connectors.clone();
+        tokio::spawn(async move { connectors.keep_ledger().await })
+    };
+    let housekeeper = {
+        let (connectors, kept) = (opened.connectors.clone(), config.calls_kept);
+        tokio::spawn(async move { connectors.keep_house(kept).await })
     };
     warn_of_plain_http(&config, output);
     tell(
         &config,
         &opened,
         &format!("http://{}", for_this_machine(address)),
+        setup
+            .as_ref()
+            .map(|(_, token)| site.link(&format!("/setup?token={}", token.reveal()))),
         output,
     );
 
-    let app = App::new(opened.connectors.clone()).with_local_key(local);
+    let mut app = App::new(opened.connectors.clone())
+        .with_local_key(local)
+        .with_cors(&config.cors_origins)
+        .at(site);
+    if config.metrics_open {
+        app = app.with_open_metrics();
+    }
+    if let Some((link, _)) = setup {
+        app = app.with_setup(link);
+    }
+    let runs = app.runs.clone();
     let stop = async move {
         stop.await;
         tracing::info!("stopping: open requests may end; ask again to cut them");
@@ -56,9 +88,16 @@ pub(super) async fn serve(config: Config, output: Output) -> Result<(), Failure>
         () = app::serve(listener, app, stop) => {}
         () = hurry => tracing::warn!("stopped at once: open requests are cut"),
     }
-    follower.abort();
-    // It holds the store, which is closed when its last holder lets go: before the data folder is.
-    let _ = follower.await;
+    // Before the ledger is closed: each of them writes a row there as it goes.
+    runs.end().await;
+    // After the last request: nothing is begun any more, and what is still to be written down is.
+    for task in [follower, tender, keeper, pruner, housekeeper] {
+        task.abort();
+        // It holds the store, which is closed when its last holder lets go: before the data folder is.
+        let _ = task.await;
+    }
+    opened.connectors.tend_once().await;
+    opened.connectors.close().await?;
     Ok(())
 }
 
@@ -87,14 +126,9 @@ async fn times(mut asked: watch::Receiver<usize>, times: usize) {
 }
 
 async fn listen(config: &Config) -> Result<TcpListener> {
-    TcpListener::bind(config.listen).await.map_err(|error| {
-        let origin = &config.settings["server.listen"].origin;
-        let detail = format!(
-            "{origin}: nothing can listen on {}: {error}. Choose another `server.listen`, or port 0 for any free one.",
-            config.listen
-        );
-        Error::new(Code::ConfigInvalid, detail)
-    })
+    TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| start::cannot_listen(config, &error))
 }
 
 /// K7: keys and secrets must not cross a network in the clear.
@@ -102,14 +136,15 @@ fn warn_of_plain_http(config: &Config, output: Output) {
     let behind_tls = config.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
     if !config.listen.ip().is_loopback() && !behind_tls {
         output.note(&format!(
-            "{} can be reached from other machines, and without TLS their API keys can be read on the way. Put a proxy \
-             with TLS in front and set `server.public_url` to its https address.",
+            "{} can be reached from other machines, and without TLS API keys, passwords and setup links can be read on the \
+             way. Browsers do not sign in like that either. Put a proxy with TLS in front and set `server.public_url` to its https address.",
             config.listen
         ));
     }
 }
 
-fn tell(config: &Config, opened: &Opened, url: &str, output: Output) {
+/// Tells where the server is. The link for the first account is told here and nowhere else (K7).
+fn tell(config: &Config, opened: &Opened, url: &str, setup: Option<String>, output: Output) {
     let key_file = config.data.join(BOOTSTRAP_KEY);
     let curl = opened
         .connectors
@@ -124,6 +159,7 @@ fn tell(config: &Config, opened: &Opened, url: &str, output: Output) {
         "data": config.data.to_string_lossy(),
         "masterKey": opened.key.to_string(),
         "bootstrapKey": key_file.exists().then(|| key_file.to_string_lossy()),
+        "setup": setup,
         "curl": curl,
     });
     output.result(&Json::from(told), || {
@@ -136,6 +172,9 @@ fn tell(config: &Config, opened: &Opened, url: &str, output: Output) {
             config.data.display(),
             opened.key
         ));
+        if let Some(setup) = setup {
+            text.push_str(&format!("  first account {setup}\n"));
+        }
         if !key_file.exists() {
             text.push_str("  API key      its file was taken away; commands on this machine need none");
             return text;

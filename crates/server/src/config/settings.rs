@@ -1,8 +1,9 @@
 //! Settings by name, laid over one another, each knowing where it came from.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
+    num::IntErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -31,6 +32,8 @@ pub enum Value {
     Text(String),
     /// Yes or no.
     Switch(bool),
+    /// A whole number. One that is too large for the type is its largest, which no range holds.
+    Number(i64),
     /// Several texts.
     List(Vec<String>),
 }
@@ -111,6 +114,7 @@ impl Settings {
             let known = self.all.get(&name.join(".")).map(|setting| &setting.value);
             let value = match known {
                 Some(Value::Switch(_)) => text.parse().ok().map(Value::Switch),
+                Some(Value::Number(_)) => whole_number(text.trim(), 10).map(Value::Number),
                 Some(Value::List(_)) => Some(Value::List(
                     text.split(',')
                         .map(str::trim)
@@ -137,18 +141,49 @@ impl Settings {
         let full = name.join(".");
         let own = name.len() == 2 && name[0] == OPEN_SECTION;
         let expected = match self.all.get(&full) {
+            // A name in quotes is one word, dots and all.
+            Some(_) if name.len() != 2 => {
+                let what = format!(
+                    "`{full}` is written as one name, in quotes; write it without them, or its key under its section"
+                );
+                return self.problem(&full, &origin, &what);
+            }
             Some(setting) => setting.value.kind(),
             None if own => "text",
-            None => {
-                let hint = lint::hint(&full, self.all.keys().map(String::as_str));
-                return self.problem(&full, &origin, &format!("there is no setting `{full}`{hint}"));
-            }
+            None => return self.problem(&full, &origin, &self.unknown(name, &full)),
         };
         match value {
             Some(value) if value.kind() == expected => {
                 self.all.insert(full, Setting { value, origin });
             }
             _ => self.problem(&full, &origin, &format!("`{full}` must be {expected}")),
+        }
+    }
+
+    /// Says of a name that means nothing what it may have been meant to be.
+    fn unknown(&self, name: &[String], full: &str) -> String {
+        let names = || self.all.keys().map(String::as_str);
+        let sections: BTreeSet<&str> = names().filter_map(|name| Some(name.split_once('.')?.0)).collect();
+        let section = name[0].as_str();
+        let example = names().find(|known| known.split_once('.').is_some_and(|(of, _)| of == section));
+        match (name, example) {
+            ([_], Some(example)) => {
+                format!("`{section}` is a section, not a setting; its settings have names such as `{example}`")
+            }
+            ([_, _, ..], None) => {
+                format!("there is no section `{section}`{}", lint::hint(section, sections))
+            }
+            _ => {
+                let key = name.last().map(String::as_str).unwrap_or_default();
+                let hint = match lint::hint(full, names()) {
+                    // The right key in the wrong section, or in none.
+                    hint if hint.is_empty() => names()
+                        .find(|known| known.rsplit_once('.').is_some_and(|(_, known)| known == key))
+                        .map_or(hint, |known| format!("; did you mean `{known}`?")),
+                    hint => hint,
+                };
+                format!("there is no setting `{full}`{hint}")
+            }
         }
     }
 
@@ -171,6 +206,7 @@ impl Value {
         match value {
             DeValue::String(text) => Some(Self::Text(text.to_string())),
             DeValue::Boolean(on) => Some(Self::Switch(*on)),
+            DeValue::Integer(number) => whole_number(number.as_str(), number.radix()).map(Self::Number),
             DeValue::Array(items) => {
                 let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
                 texts.collect::<Option<_>>().map(Self::List)
@@ -183,6 +219,7 @@ impl Value {
         match self {
             Self::Text(_) => "text",
             Self::Switch(_) => "true or false",
+            Self::Number(_) => "a whole number",
             Self::List(_) => "a list of texts",
         }
     }
@@ -193,6 +230,7 @@ impl fmt::Display for Value {
         match self {
             Self::Text(text) => f.write_str(text),
             Self::Switch(on) => on.fmt(f),
+            Self::Number(number) => number.fmt(f),
             Self::List(items) => f.write_str(&items.join(", ")),
         }
     }
@@ -202,11 +240,22 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File(path, line) => write!(f, "{}, line {line}", path.display()),
+            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
             Self::Environment(variable) => f.write_str(variable),
             Self::Flag(flag) => f.write_str(flag),
         }
     }
+}
+
+/// Reads a whole number; what is beyond the type becomes its end.
+fn whole_number(text: &str, radix: u32) -> Option<i64> {
+    i64::from_str_radix(text, radix)
+        .or_else(|error| match error.kind() {
+            IntErrorKind::PosOverflow => Ok(i64::MAX),
+            IntErrorKind::NegOverflow => Ok(i64::MIN),
+            _ => Err(error),
+        })
+        .ok()
 }
 
 /// The values of a table with their names, section by section.

@@ -48,8 +48,24 @@ fn what_comes_later_wins_and_is_remembered() {
     let origin = |name: &str| config.settings[name].origin.to_string();
     assert_eq!(origin("server.listen"), "--listen");
     assert_eq!(origin("data.dir"), "TIELINE__DATA__DIR");
-    assert_eq!(origin("log.format"), "tieline.toml, line 6");
+    assert_eq!(origin("log.format"), "tieline.toml:6");
     assert_eq!(origin("log.level"), "default");
+}
+
+#[test]
+fn k6_origins_are_exact() {
+    let config = compose("[cors]\norigins = [\"https://a.example\"]\n", &[], Flags::default()).unwrap();
+    assert_eq!(config.cors_origins, [cors::Origin::parse("https://a.example").unwrap()]);
+    for wrong in ["*", "null", "https://a.example/", "https://a.example/path", "a.example"] {
+        let refusal = refusal(
+            &format!("[cors]\norigins = [\"https://b.example\", \"{wrong}\"]\n"),
+            &[],
+        );
+        assert!(
+            refusal.contains("tieline.toml:2: `cors.origins` must list exact origins"),
+            "{refusal}"
+        );
+    }
 }
 
 #[test]
@@ -69,48 +85,88 @@ fn lists_switches_and_scopes_are_read_from_file_and_environment() {
 }
 
 #[test]
+fn a_number_is_read_within_its_bounds() {
+    let threads = |text: &str| compose(&format!("[server]\nthreads = {text}"), &[], Flags::default());
+    for (text, number) in [("0", 0), ("4", 4), ("256", 256), ("0x10", 16), ("1_0", 10)] {
+        assert_eq!(threads(text).unwrap().threads, number);
+    }
+    let bounds = "tieline.toml:2: `server.threads` must be a number of threads from 0 to 256.";
+    for text in ["-1", "257", "99999999999999999999", "-99999999999999999999"] {
+        assert_eq!(threads(text).unwrap_err().detail(), bounds);
+    }
+    for text in ["1.5", "\"4\"", "true", "nan"] {
+        let detail = threads(text).unwrap_err().detail().to_owned();
+        assert_eq!(detail, "tieline.toml:2: `server.threads` must be a whole number.");
+    }
+    let variable = "TIELINE__SERVER__THREADS";
+    assert_eq!(compose("", &[(variable, " 8 ")], Flags::default()).unwrap().threads, 8);
+    assert_eq!(
+        refusal("", &[(variable, "8 cores")]),
+        format!("{variable}: `server.threads` must be a whole number.")
+    );
+    assert!(refusal("", &[(variable, "300")]).ends_with("from 0 to 256."));
+}
+
+/// Whatever number can be set, it has bounds and says them.
+#[test]
+fn every_number_has_bounds() {
+    let defaults = Settings::defaults().all;
+    let numbers = defaults
+        .iter()
+        .filter(|(_, setting)| matches!(setting.value, Value::Number(_)));
+    for (name, _) in numbers {
+        let (section, key) = name.split_once('.').unwrap();
+        for beyond in [i64::MIN, -1, i64::MAX] {
+            let said = refusal(&format!("[{section}]\n{key} = {beyond}"), &[]);
+            let place = format!("tieline.toml:2: `{name}` must be ");
+            assert!(
+                said.starts_with(&place) && said.contains(" from "),
+                "{name} = {beyond}: {said}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_mistake_is_told_with_its_place_and_the_nearest_word() {
     for (file, sentence) in [
         (
             "[server]\nlisen = \"a\"",
-            "tieline.toml, line 2: there is no setting `server.lisen`; did you mean `server.listen`?",
+            "tieline.toml:2: there is no setting `server.lisen`; did you mean `server.listen`?",
         ),
-        ("lsten = 1", "tieline.toml, line 1: there is no setting `lsten`."),
+        ("lsten = 1", "tieline.toml:1: there is no setting `lsten`."),
         (
             "[server]\nlisten = 8080",
-            "tieline.toml, line 2: `server.listen` must be text.",
+            "tieline.toml:2: `server.listen` must be text.",
         ),
         (
             "[server]\n\nlisten = \"8080\"",
-            "tieline.toml, line 3: `server.listen` must be an IP address with a port, such as `127.0.0.1:8080`.",
+            "tieline.toml:3: `server.listen` must be an IP address with a port, such as `127.0.0.1:8080`.",
         ),
         (
             "[egress]\nloopback = \"yes\"",
-            "tieline.toml, line 2: `egress.loopback` must be true or false.",
+            "tieline.toml:2: `egress.loopback` must be true or false.",
         ),
         (
             "[egress]\nallow = [\"10.0.0.0/99\"]",
-            "tieline.toml, line 2: `egress.allow` must list networks, such as `10.1.0.0/16` or `fd00::5`.",
+            "tieline.toml:2: `egress.allow` must list networks, such as `10.1.0.0/16`, each alone or with `port=`, `host=` and `tenant=` after it.",
         ),
         (
             "[egress]\nallow = [1]",
-            "tieline.toml, line 2: `egress.allow` must be a list of texts.",
+            "tieline.toml:2: `egress.allow` must be a list of texts.",
         ),
         (
             "[scopes]\nteam = \"needed\"",
-            "tieline.toml, line 2: `scopes.team` must be `required`, `optional` or `off`.",
+            "tieline.toml:2: `scopes.team` must be `required`, `optional` or `off`.",
         ),
-        (
-            "[scopes]\nteam = true",
-            "tieline.toml, line 2: `scopes.team` must be text.",
-        ),
+        ("[scopes]\nteam = true", "tieline.toml:2: `scopes.team` must be text."),
         (
             "[log]\nformat = \"xml\"",
-            "tieline.toml, line 2: `log.format` must be `plain` or `json`.",
+            "tieline.toml:2: `log.format` must be `plain` or `json`.",
         ),
         (
             "[server]\npublic_url = \"ftp://x\"",
-            "tieline.toml, line 2: `server.public_url` must be an http or https URL without user, query and fragment.",
+            "tieline.toml:2: `server.public_url` must be an http or https URL without user, query and fragment.",
         ),
     ] {
         assert_eq!(refusal(file, &[]), sentence);
@@ -154,7 +210,7 @@ fn r3_a_mistake_never_quotes_the_file() {
 #[test]
 fn n5_loopback_opens_only_while_we_listen_on_loopback() {
     let file = "[egress]\nloopback = true\n[server]\nlisten = \"0.0.0.0:8080\"\n";
-    assert!(refusal(file, &[]).starts_with("tieline.toml, line 2: `egress.loopback` opens"));
+    assert!(refusal(file, &[]).starts_with("tieline.toml:2: `egress.loopback` opens"));
     assert!(
         compose("[egress]\nloopback = true\n", &[], Flags::default())
             .unwrap()

@@ -7,9 +7,9 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tieline::{Error, Result, id::TenantId};
+use tieline::{Error, Result, id::TenantId, limits::SMALL_ANSWER_BYTES, shares::Share};
 
-use crate::{limits::SMALL_ANSWER_BYTES, openapi::Operation, shares::Share};
+use crate::openapi::Operation;
 
 /// Something that can be sent.
 pub trait Answer {
@@ -37,7 +37,7 @@ pub struct List<T> {
     /// This page.
     pub data: Vec<T>,
     /// Ask for the next page with this as `cursor`; null on the last page.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["string", "null"]))]
     pub next_cursor: Option<String>,
 }
 
@@ -48,6 +48,10 @@ pub struct Text {
     /// The text.
     pub text: String,
 }
+
+/// Marks an answer whose body is a stream: it is sent as it comes, and no more of it is in memory than is on its way.
+#[derive(Clone, Copy)]
+pub struct Streamed;
 
 /// JSON under a status.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Result<Response> {
@@ -65,6 +69,9 @@ pub(crate) fn with_type(status: StatusCode, content_type: HeaderValue, body: imp
 /// The answer with its memory counted until the last of it was sent. The server's buffer holds nothing but these bytes,
 /// so the count goes with them.
 pub(super) async fn weighed(response: Response, count: impl FnOnce(usize) -> Share<TenantId>) -> Result<Response> {
+    if response.extensions().get::<Streamed>().is_some() {
+        return Ok(response);
+    }
     let size = response
         .body()
         .size_hint()
@@ -146,6 +153,6 @@ impl Answer for Text {
     }
 
     fn describe(operation: &mut Operation<'_>) {
-        operation.answers_text();
+        operation.answers_text(&["text/*"]);
     }
 }

@@ -6,15 +6,15 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
-use tieline::{Code, Error, Result};
+use tieline::{Code, Error, Result, limits::MEMORY_PIECE};
 use tieline_manifest::{Json, JsonErrorKind, JsonLimits};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Extract, Request, decode};
 use crate::{
     limits::{
-        BODY_MIN_RATE, BODY_PIECE, BODY_RATE_GRACE, BODY_READ_TIMEOUT, INPUT_READ_TIMEOUT, MAX_BODY_BYTES,
-        MAX_INPUT_BODY_BYTES,
+        BODY_MIN_RATE, BODY_RATE_GRACE, BODY_READ_TIMEOUT, INPUT_READ_TIMEOUT, MAX_BODY_BYTES, MAX_INPUT_BODY_BYTES,
+        MAX_STRANGERS_BODY_BYTES,
     },
     openapi::Operation,
 };
@@ -35,6 +35,11 @@ struct Bounds {
 
 const ORDINARY: Bounds = Bounds {
     bytes: MAX_BODY_BYTES,
+    within: BODY_READ_TIMEOUT,
+};
+
+const STRANGERS: Bounds = Bounds {
+    bytes: MAX_STRANGERS_BODY_BYTES,
     within: BODY_READ_TIMEOUT,
 };
 
@@ -65,6 +70,7 @@ impl Extract for Input {
             && !headers.contains_key(header::TRANSFER_ENCODING)
             && content_length(headers).unwrap_or(0) == 0;
         if none {
+            request.begin(&[]).await?;
             return Ok(Self(Json::from_value(&serde_json::json!({}))));
         }
         read_input(request).await.map(Self)
@@ -93,19 +99,31 @@ pub(crate) async fn read_input(request: &mut Request) -> Result<Json> {
 
 async fn read_within(request: &mut Request, bounds: Bounds) -> Result<Json> {
     check_type(&request.head.headers)?;
+    let bounds = if request.is_strangers() { STRANGERS } else { bounds };
+    let bytes = bytes_within(request, bounds).await?;
+    let json = parse(&bytes, bounds)?;
+    request.begin(&bytes).await?;
+    Ok(json)
+}
+
+/// The fields of a form, as they came: what browsers without script send. Only where anybody may send something.
+pub(super) async fn read_form(request: &mut Request) -> Result<Vec<u8>> {
+    bytes_within(request, STRANGERS).await
+}
+
+async fn bytes_within(request: &mut Request, bounds: Bounds) -> Result<Vec<u8>> {
     if content_length(&request.head.headers).is_some_and(|length| length > bounds.bytes as u64) {
         return Err(too_large(bounds));
     }
     // Memory is made sure of before a byte is read; whoever does not say how much will come gets it piece by piece.
     let announced = content_length(&request.head.headers).and_then(|length| usize::try_from(length).ok());
-    request.make_room(announced.unwrap_or(BODY_PIECE))?;
+    request.make_room(announced.unwrap_or(MEMORY_PIECE))?;
     let body = request.take_body()?;
-    let bytes = collect(body, bounds, |bytes| match announced {
+    collect(body, bounds, |bytes| match announced {
         Some(_) => Ok(()),
         None => request.make_room(bytes),
     })
-    .await?;
-    parse(&bytes, bounds)
+    .await
 }
 
 /// The whole body, while it comes fast enough, is not too large and finds room.
@@ -124,7 +142,7 @@ async fn collect(
             Ok(None) => return Ok(bytes),
             Ok(Some(Ok(frame))) => {
                 if let Some(chunk) = frame.data_ref() {
-                    make_room((bytes.len() + chunk.len()).next_multiple_of(BODY_PIECE))?;
+                    make_room((bytes.len() + chunk.len()).next_multiple_of(MEMORY_PIECE))?;
                     bytes.extend_from_slice(chunk);
                 }
             }

@@ -65,6 +65,7 @@ handlers! {
     (A, B, C),
     (A, B, C, D),
     (A, B, C, D, E),
+    (A, B, C, D, E, G),
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl<T: DeserializeOwned + JsonSchema + Send> Extract for Query<T> {
     }
 }
 
-fn read<T: DeserializeOwned>(query: &str) -> Result<T> {
+pub(super) fn read<T: DeserializeOwned>(query: &str) -> Result<T> {
     let mut seen = BTreeSet::new();
     let mut pairs = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
-use tieline::id::{ApiKeyId, ConnectionId, CredentialId};
+use tieline::id::{ApiKeyId, ConnectionId, CredentialId, TenantId, UserId};
 
 /// The mark in the API description of every place that takes an id: its value is the kind of row. The stranger matrix
 /// finds its positions by it.
@@ -26,6 +26,14 @@ impl Referable for CredentialId {
 
 impl Referable for ApiKeyId {
     const KIND: &'static str = "key";
+}
+
+impl Referable for UserId {
+    const KIND: &'static str = "user";
+}
+
+impl Referable for TenantId {
+    const KIND: &'static str = "tenant";
 }
 
 /// An id in a body or query. It is only a word until the library finds the row for the caller's tenant.

@@ -152,18 +152,29 @@ fn salt_missing(config: &Config) -> Error {
     Error::new(Code::MasterKeyMissing, detail)
 }
 
+/// A place that is not there, as it may be shown: its name may be the secret itself.
+fn told(config: &Config, place: &KeyPlace) -> String {
+    let setting = match place {
+        KeyPlace::Environment(_) => "master_key.passphrase_env",
+        KeyPlace::File(path) if config.passphrase_file.as_ref() == Some(path) => "master_key.passphrase_file",
+        KeyPlace::File(path) if config.master_key_file.as_ref() == Some(path) => "master_key.file",
+        KeyPlace::File(_) | KeyPlace::Passphrase(_) => return place.to_string(),
+    };
+    if config.shown(setting) == config.settings[setting].value {
+        return place.to_string();
+    }
+    format!("the place that `{setting}` names ({})", config.settings[setting].origin)
+}
+
 fn missing(config: &Config, place: &KeyPlace, error: &str) -> Error {
+    let (place, variable) = (told(config, place), config.shown("master_key.env"));
     let consequence = if has_data(&config.data) {
         format!(
-            "The data in {} was sealed with it and cannot be read without it: put that key back, or set {} to it",
-            config.data.display(),
-            config.master_key_env
+            "The data in {} was sealed with it and cannot be read without it: put that key back, or set {variable} to it",
+            config.data.display()
         )
     } else {
-        format!(
-            "Put a key there (`tieline key new` makes one), or set {} to it",
-            config.master_key_env
-        )
+        format!("Put a key there (`tieline key new` makes one), or set {variable} to it")
     };
     Error::new(
         Code::MasterKeyMissing,

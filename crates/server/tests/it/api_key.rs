@@ -108,3 +108,168 @@ async fn t6_one_tenants_revocations_cool_no_others_keys() {
         assert_eq!(app.store.statements(), before, "bob's key was forgotten");
     }
 }
+
+async fn change(app: &TestApp, key: &str, id: &str, body: serde_json::Value) -> crate::support::Answer {
+    app.ask(Ask::new(Method::PATCH, format!("{PATH}/{id}")).key(key).json(&body))
+        .await
+}
+
+/// Makes a key; answers its text and its identifier.
+async fn make(app: &TestApp, key: &str, body: serde_json::Value) -> (String, String) {
+    let made = app.ask(Ask::post(PATH).key(key).json(&body)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    (text(&made.json["key"]), text(&made.json["apiKey"]["id"]))
+}
+
+#[tokio::test]
+async fn k1_a_lowered_key_has_its_new_rights_with_the_next_request() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("alice").await;
+    let body = json!({ "name": "ci", "permissions": { "catalog:read": true, "connections:read": true } });
+    let (key, id) = make(&app, &tenant.key, body).await;
+    let connections = || Ask::get("/api/v1/connections").key(&key);
+    assert_eq!(app.ask(connections()).await.status, 200);
+    let lowered = change(
+        &app,
+        &tenant.key,
+        &id,
+        json!({ "permissions": { "catalog:read": true }, "name": "ci 2" }),
+    )
+    .await;
+    assert_eq!(lowered.status, 200, "{}", lowered.text);
+    assert_eq!(
+        (&lowered.json["permissions"], &lowered.json["name"]),
+        (&json!({ "catalog:read": true }), &json!("ci 2"))
+    );
+    assert_eq!(app.ask(connections()).await.status, 403);
+    assert_eq!(app.ask(Ask::get("/api/v1/catalog").key(&key)).await.status, 200);
+    let read = app.ask(Ask::get(format!("{PATH}/{id}")).key(&tenant.key)).await;
+    assert_eq!(read.json["permissions"], json!({ "catalog:read": true }));
+    assert!(!read.text.contains(&key), "a key is told once");
+
+    let revoke = Ask::new(Method::DELETE, format!("{PATH}/{id}")).key(&tenant.key);
+    assert_eq!(app.ask(revoke).await.status, 204);
+    let dead = change(&app, &tenant.key, &id, json!({ "name": "again" })).await;
+    assert_eq!(
+        (dead.status, dead.code()),
+        (422, "REQUEST_INVALID"),
+        "revoked is revoked"
+    );
+}
+
+#[tokio::test]
+async fn k3_nobody_gives_a_key_more_than_they_have() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("alice").await;
+    let weak = app
+        .key(&tenant, &[Permission::KeysWrite, Permission::CatalogRead])
+        .await;
+    let (_, strong) = make(
+        &app,
+        &tenant.key,
+        json!({ "name": "strong", "permissions": { "connections:read": true }, "expiresAt": "2990-01-01T00:00:00Z" }),
+    )
+    .await;
+    for (body, status) in [
+        (json!({ "permissions": { "admin": true } }), 403),
+        (
+            json!({ "permissions": { "connections:read": true, "connections:write": true } }),
+            403,
+        ),
+        // Its own rights, for longer: they are not the caller's to give.
+        (json!({ "expiresAt": null }), 403),
+        (json!({ "expiresAt": "2991-01-01T00:00:00Z" }), 403),
+        (json!({ "permissions": { "workflows:fly": true } }), 422),
+        (json!({ "expiresAt": "2001-01-01T00:00:00Z" }), 422),
+        (json!({ "environment": "staging" }), 422),
+        (json!({ "expiresAt": "2989-01-01T00:00:00Z" }), 200),
+        (
+            json!({ "permissions": { "catalog:read": true }, "expiresAt": null }),
+            200,
+        ),
+    ] {
+        let answer = change(&app, &weak, &strong, body.clone()).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.text);
+    }
+    // A key that expires cannot lengthen any life beyond its own, and its own least of all.
+    let body = json!({ "name": "mortal", "permissions": { "keys:write": true }, "expiresAt": "2980-01-01T00:00:00Z" });
+    let (mortal, own) = make(&app, &tenant.key, body.clone()).await;
+    for expires_at in [json!(null), json!("2980-01-01T00:00:01Z")] {
+        let answer = change(&app, &mortal, &own, json!({ "expiresAt": expires_at })).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (403, "PERMISSION_DENIED"),
+            "{expires_at}"
+        );
+    }
+    // Nor give a key that outlives it rights that would then outlive it too.
+    let body = json!({ "name": "immortal", "permissions": { "catalog:read": true } });
+    let (_, immortal) = make(&app, &tenant.key, body).await;
+    for (body, status) in [
+        (
+            json!({ "permissions": { "catalog:read": true, "keys:write": true } }),
+            403,
+        ),
+        (
+            json!({ "permissions": { "keys:write": true }, "expiresAt": "2980-01-01T00:00:01Z" }),
+            403,
+        ),
+        (json!({ "permissions": { "catalog:read": false } }), 200),
+        (
+            json!({ "permissions": { "keys:write": true }, "expiresAt": "2979-01-01T00:00:00Z" }),
+            200,
+        ),
+    ] {
+        let answer = change(&app, &mortal, &immortal, body.clone()).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.text);
+    }
+    assert_eq!(
+        change(&app, &tenant.key, &own, json!({ "expiresAt": null }))
+            .await
+            .status,
+        200
+    );
+}
+
+/// K1: a key's last use is known at once and costs no statement.
+#[tokio::test]
+async fn k1_the_last_use_is_known_and_costs_nothing() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("alice").await;
+    let (key, id) = make(
+        &app,
+        &tenant.key,
+        json!({ "name": "ci", "permissions": { "catalog:read": true } }),
+    )
+    .await;
+    let read = async || app.ask(Ask::get(format!("{PATH}/{id}")).key(&tenant.key)).await.json;
+    assert_eq!(read().await["lastUsedAt"], json!(null));
+    let catalog = || Ask::get("/api/v1/catalog").key(&key);
+    app.ask(catalog()).await;
+    let used = read().await["lastUsedAt"].clone();
+    assert!(used.is_string(), "{used}");
+    let before = app.store.statements();
+    for _ in 0..3 {
+        app.ask(catalog()).await;
+    }
+    assert_eq!(app.store.statements(), before);
+    let stored = async || {
+        app.store
+            .api_key(tenant.id, id.parse().unwrap())
+            .await
+            .unwrap()
+            .unwrap()
+            .last_used_at
+    };
+    assert_eq!(stored().await, None);
+    app.connectors.tend_once().await;
+    assert!(stored().await.is_some());
+    let before = app.store.statements();
+    app.connectors.save_api_key_uses().await.unwrap();
+    assert_eq!(
+        app.store.statements(),
+        before,
+        "what is written down is written down once"
+    );
+}

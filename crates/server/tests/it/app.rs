@@ -15,6 +15,13 @@ async fn health_is_open_and_says_what_there_is() {
 }
 
 #[tokio::test]
+async fn ready_is_open_while_everything_works() {
+    let app = TestApp::start().await;
+    let answer = app.ask(Ask::get("/ready")).await;
+    assert_eq!((answer.status, answer.text.as_str()), (200, r#"{"status":"ready"}"#));
+}
+
+#[tokio::test]
 async fn a_request_id_is_ours_and_never_the_callers() {
     let app = TestApp::start().await;
     let given = "f".repeat(32);

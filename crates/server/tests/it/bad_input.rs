@@ -49,6 +49,7 @@ impl House {
                 scope: None,
                 connector: None,
                 enabled: None,
+                environment: None,
                 after: None,
                 limit: 1000,
             };

@@ -12,6 +12,8 @@ use crate::{
     support::{Ask, GOOD_TOKEN, Upstream, WRONG_TOKEN, ask},
 };
 
+static PASSWORD: Canary = Canary::new("a person's password");
+
 /// The amount that the upstream answers; a float would round it.
 const EXACT: &str = "12345678901234567890.10";
 
@@ -286,9 +288,11 @@ fn what_only_looks_makes_nothing() {
         check["settings"]["server.listen"],
         json!({ "value": "127.0.0.1:8080", "from": "default" })
     );
+    let key = "data/master.key (there is none yet: the first start makes it)";
+    assert_eq!(check["needs"]["masterKey"], json!({ "good": true, "found": key }));
     assert_eq!(
-        check["masterKey"],
-        json!({ "from": "data/master.key", "toBeMade": true })
+        check["needs"]["dataFolder"],
+        json!({ "good": true, "found": "data will be made" })
     );
     folder.run(&["check"]).worked();
     folder.run(&["connectors"]).worked();
@@ -330,7 +334,7 @@ fn check_says_where_a_setting_comes_from_and_tells_no_key() {
     ];
     let ran = folder.run_with(&["check", "--data", "elsewhere"], &variables, None);
     for (setting, value, from) in [
-        ("log.format", "json", "tieline.toml, line 2"),
+        ("log.format", "json", "tieline.toml:2"),
         ("server.listen", "127.0.0.1:1", "TIELINE__SERVER__LISTEN"),
         ("data.dir", "elsewhere", "--data"),
         ("egress.loopback", "false", "default"),
@@ -344,6 +348,107 @@ fn check_says_where_a_setting_comes_from_and_tells_no_key() {
         ran.all()
     );
     assert!(!ran.all().contains(&key));
+}
+
+/// All that is missing is told at once, and nothing is made.
+#[test]
+fn check_judges_what_a_start_needs() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = Folder::new();
+    folder.write("taken", "a file where the data folder would be made");
+    folder.write(
+        "tieline.toml",
+        "[data]\ndir = \"taken/data\"\n[master_key]\nfile = \"absent.key\"\n[tls]\nextra_ca_files = [\"absent.pem\"]\n\
+         [catalog]\ndir = \"absent\"\n",
+    );
+    let ran = folder.run(&["check", "--json", "--listen", &address]);
+    let said: Vec<Value> = ran
+        .failed("CONFIG_INVALID")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let details: Vec<&str> = said.iter().map(|problem| problem["detail"].as_str().unwrap()).collect();
+    let listening = format!("--listen: nothing can listen on {address}:");
+    for (detail, part) in details.iter().zip([
+        "`data.dir`: nothing can be written in",
+        "There is no master key in the place that `master_key.file` names (tieline.toml:4)",
+        listening.as_str(),
+        "`tls.extra_ca_files`: absent.pem cannot be read",
+        "`catalog.dir`: absent cannot be read",
+    ]) {
+        assert!(detail.contains(part), "{detail}");
+    }
+    assert_eq!(details.len(), 5, "{}", ran.all());
+    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
+    for need in ["dataFolder", "masterKey", "address", "authorities", "connectors"] {
+        assert_eq!(told["needs"][need]["good"], false, "{need}");
+    }
+
+    let folder = Folder::new();
+    let server = folder.serve(&[]);
+    let address = server.address.to_string();
+    let told = folder.run(&["check", "--json", "--listen", &address]).json();
+    let ours = format!("{address} is held by the server that runs on this data");
+    assert_eq!(told["needs"]["address"], json!({ "good": true, "found": ours }));
+    assert_eq!(told["needs"]["dataFolder"]["found"], "data has data in it");
+    server.stop();
+}
+
+#[test]
+fn check_tells_a_key_that_is_not_the_data_s() {
+    let folder = Folder::new();
+    let server = folder.serve(&[]);
+    let told = folder.run(&["check", "--json", "--listen", "127.0.0.1:0"]).json();
+    assert_eq!(told["needs"]["masterKey"]["good"], true, "{told}");
+    let found = told["needs"]["masterKey"]["found"].as_str().unwrap();
+    assert!(found.contains("not compared with the data"), "{found}");
+    server.stop();
+    folder.run(&["check", "--listen", "127.0.0.1:0"]).worked();
+
+    let other = folder.run(&["key", "new"]).worked().trim().to_owned();
+    let variables = [("TIELINE_MASTER_KEY", other.as_str())];
+    let ran = folder.run_with(&["check", "--json", "--listen", "127.0.0.1:0"], &variables, None);
+    assert!(
+        ran.failed("MASTER_KEY_MISMATCH").contains("TIELINE_MASTER_KEY"),
+        "{}",
+        ran.all()
+    );
+    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(told["needs"]["masterKey"]["code"], "MASTER_KEY_MISMATCH");
+    assert!(!ran.all().contains(&other));
+}
+
+/// People write the secret where its place is asked for.
+#[test]
+fn r3_a_secret_in_place_of_its_place_is_not_told() {
+    static PASTED: Canary = Canary::shaped("pasted passphrase", "orbit_candle_####################");
+    for key in ["file", "passphrase_file", "passphrase_env", "env"] {
+        let folder = Folder::new();
+        folder.write("tieline.toml", &format!("[master_key]\n{key} = \"{}\"\n", &*PASTED));
+        for args in [
+            &["check"][..],
+            &["check", "--json"],
+            &["key", "status"],
+            &["serve", "--listen", "127.0.0.1:0"],
+        ] {
+            if key == "env" && args[0] == "serve" {
+                // With no such variable a key is made.
+                continue;
+            }
+            let ran = folder.run(args);
+            assert!(
+                !PASTED.is_in(&ran.all()),
+                "{key}: {}",
+                ran.all().replace(&*PASTED, "HERE")
+            );
+            assert!(
+                ran.all().contains("master_key") || args[0] == "key",
+                "{key}: {}",
+                ran.all()
+            );
+        }
+    }
 }
 
 #[test]
@@ -546,4 +651,37 @@ fn a_connector_is_shown_with_its_setup_and_what_must_be_given_first() {
         called.all()
     );
     assert!(!CODE.is_in(&called.all()));
+}
+
+/// Beside a running server and without one.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_invited_and_listed_and_forget_their_passwords() {
+    let folder = Folder::new();
+    let invite = |email: &str, role: &str| folder.run(&["user", "invite", email, "--role", role, "--json"]).json();
+    let invited = invite("ada@example.com", "owner");
+    let link = invited["link"].as_str().unwrap().to_owned();
+    assert!(link.starts_with("http://127.0.0.1:8080/setup?token="), "{link}");
+    let server = folder.serve(&[]);
+    let other = invite("bob@example.com", "editor");
+    let at = format!("http://{}/setup?token=", server.address);
+    assert!(other["link"].as_str().unwrap().starts_with(&at), "{other}");
+    let token = link.split_once("token=").unwrap().1;
+    let body = serde_json::json!({ "token": token, "name": "Ada", "password": *PASSWORD });
+    let joined = ask(server.address, Ask::post("/setup").json(&body)).await;
+    assert_eq!(joined.json["session"]["role"], "owner", "{}", joined.text);
+    let list = folder.run(&["user", "list"]);
+    for words in [
+        "ada@example.com",
+        "bob@example.com",
+        "active",
+        "invited",
+        "owner",
+        "editor",
+    ] {
+        assert!(list.worked().contains(words), "{words}: {}", list.stdout);
+    }
+    let reset = folder.run(&["user", "reset", "ada@example.com"]);
+    assert!(reset.worked().starts_with(&at), "{}", reset.stdout);
+    folder.run(&["user", "reset", "nobody@example.com"]).failed("NOT_FOUND");
+    assert_eq!(server.stop().0, 0);
 }

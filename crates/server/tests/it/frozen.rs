@@ -24,7 +24,10 @@ fn compare(name: &str, now: &str) {
 fn the_routes() {
     let lines = router::routes()
         .iter()
-        .map(|route| format!("{:6} {} {}\n", route.method(), route.path(), route.access()))
+        .map(|route| {
+            let keys = if route.is_keys_only() { ", keys only" } else { "" };
+            format!("{:6} {} {}{keys}\n", route.method(), route.path(), route.access())
+        })
         .collect::<String>();
     compare("routes.txt", &lines);
 }

@@ -1,7 +1,8 @@
 //! L3: what one tenant sends is bounded in memory, and no other tenant is kept out by it.
 
 use serde_json::json;
-use tieline_server::limits::{BODY_PIECE, MAX_BODY_BYTES, MAX_MEMORY_PER_TENANT};
+use tieline::limits::{MAX_MEMORY_PER_TENANT, MEMORY_PIECE};
+use tieline_server::limits::MAX_BODY_BYTES;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -33,7 +34,7 @@ async fn l3_held_bodies_are_bounded_for_each_tenant() {
         held.push(hold(&app, &alice, &format!("content-length: {MAX_BODY_BYTES}")).await);
     }
     // Who does not say how much will come has memory made sure of piece by piece.
-    for _ in 0..MAX_BODY_BYTES / BODY_PIECE {
+    for _ in 0..MAX_BODY_BYTES / MEMORY_PIECE {
         held.push(hold(&app, &alice, "transfer-encoding: chunked").await);
     }
     let create = |tenant: &Tenant| Ask::post("/api/v1/connections").key(&tenant.key).json(&json!({}));
@@ -45,7 +46,7 @@ async fn l3_held_bodies_are_bounded_for_each_tenant() {
         refused.text
     );
     assert_eq!(refused.headers["retry-after"], "1");
-    let piece = vec![b' '; BODY_PIECE + 1];
+    let piece = vec![b' '; MEMORY_PIECE + 1];
     let one_more = held.last_mut().unwrap();
     one_more
         .write_all(format!("{:x}\r\n", piece.len()).as_bytes())

@@ -1,22 +1,31 @@
 //! A server on a free loopback port, an upstream beside it, and a client that judges every answer.
 
 mod client;
+mod contract;
 mod upstream;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use serde_json::{Value, json};
 use tieline::{
-    Connectors, api_key::NewApiKey, audit::Actor, egress::EgressPolicy, id::TenantId, scope::ScopeRule, store::Store,
+    Connectors, ConnectorsBuilder,
+    api_key::NewApiKey,
+    audit::Actor,
+    clock::{Clock, SystemClock},
+    egress::EgressPolicy,
+    id::TenantId,
+    scope::ScopeRule,
+    store::Store,
     vault::MasterKey,
 };
-use tieline_server::{App, caller::Permission, openapi, router, serve};
+use tieline_server::{App, caller::Permission, serve, site::Site};
 use tieline_store::SqliteStore;
 use tieline_testkit::{canary, evidence};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 pub(crate) use self::{
     client::{Answer, Ask, ask, dial, raw},
+    contract::{CONTRACT, operations},
     upstream::{GOOD_TOKEN, Upstream, WRONG_TOKEN},
 };
 
@@ -26,10 +35,12 @@ pub(crate) struct TestApp {
     pub(crate) connectors: Connectors,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) upstream: Upstream,
-    pub(crate) document: Arc<Value>,
+    pub(crate) document: &'static Value,
     stop: Option<oneshot::Sender<()>>,
     pub(crate) served: JoinHandle<()>,
     folder: PathBuf,
+    /// The token of the link for the first person.
+    pub(crate) setup: Option<String>,
 }
 
 /// A tenant with a key that may do everything in it.
@@ -46,6 +57,28 @@ impl TestApp {
 
     /// The same, with more connectors.
     pub(crate) async fn start_with(manifests: &[&str]) -> Self {
+        Self::start_shaped(manifests, |builder| builder).await
+    }
+
+    /// The same, put together a little otherwise.
+    pub(crate) async fn start_shaped(
+        manifests: &[&str],
+        shape: impl FnOnce(ConnectorsBuilder) -> ConnectorsBuilder,
+    ) -> Self {
+        Self::start_whole(manifests, None, shape).await
+    }
+
+    /// A server that nobody has set up yet, with the tenant that its first person will own, and a clock.
+    pub(crate) async fn start_new(tenant: &str, clock: Option<Arc<dyn Clock>>) -> Self {
+        let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));
+        Self::start_whole(&[], Some(tenant), |builder| builder.clock(clock)).await
+    }
+
+    async fn start_whole(
+        manifests: &[&str],
+        home: Option<&str>,
+        shape: impl FnOnce(ConnectorsBuilder) -> ConnectorsBuilder,
+    ) -> Self {
         let upstream = Upstream::start().await;
         let folder = evidence::data_folder();
         let database = folder.join("tieline.db");
@@ -64,13 +97,23 @@ impl TestApp {
             .manifest(upstream.manifest());
         let connectors = manifests
             .iter()
-            .fold(connectors, |connectors, manifest| connectors.manifest(*manifest))
-            .build()
-            .unwrap();
+            .fold(connectors, |connectors, manifest| connectors.manifest(*manifest));
+        let connectors = shape(connectors).build().unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let app = App::new(connectors.clone());
+        let mut app = App::new(connectors.clone()).at(Site::new(None, address));
+        let mut setup = None;
+        if let Some(tenant) = home {
+            let made = connectors
+                .create_tenant("test", tenant, new_key(&[Permission::Admin]))
+                .await
+                .unwrap();
+            let (link, token) = connectors.setup_link(made.tenant.id).await.unwrap().unwrap();
+            canary::told_once(token.reveal());
+            setup = Some(token.reveal().clone());
+            app = app.with_setup(link);
+        }
         let served = tokio::spawn(serve(listener, app, async move {
             let _ = stopped.await;
         }));
@@ -79,10 +122,11 @@ impl TestApp {
             connectors,
             store,
             upstream,
-            document: Arc::new(openapi::document(&router::routes())),
+            document: &CONTRACT.document,
             stop: Some(stop),
             served,
             folder,
+            setup,
         }
     }
 
@@ -116,10 +160,7 @@ impl TestApp {
 
     /// A key of a tenant with just these permissions.
     pub(crate) async fn key(&self, tenant: &Tenant, permissions: &[Permission]) -> String {
-        let by = Actor {
-            tenant: tenant.id,
-            name: "test".to_owned(),
-        };
+        let by = Actor::new(tenant.id, "test");
         let made = self.connectors.create_api_key(&by, new_key(permissions)).await.unwrap();
         canary::told_once(made.text.reveal());
         made.text.reveal().clone()
@@ -141,11 +182,26 @@ impl TestApp {
         answer.json["id"].as_str().unwrap().to_owned()
     }
 
+    /// A shared credential of a tenant that works; answers its id.
+    pub(crate) async fn credential(&self, tenant: &Tenant, name: &str) -> String {
+        let body = json!({ "name": name, "type": "token", "connector": "acme", "data": { "bot_token": GOOD_TOKEN } });
+        let answer = self
+            .ask(Ask::post("/api/v1/credentials").key(&tenant.key).json(&body))
+            .await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.json["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a request.
+    pub(crate) async fn ask_unjudged(&self, ask: Ask) -> Answer {
+        client::ask(self.address, ask).await
+    }
+
     /// Sends a request, and judges of the answer what must hold for all of them.
     pub(crate) async fn ask(&self, ask: Ask) -> Answer {
         let (method, path) = (ask.method.clone(), ask.path.clone());
         let answer = client::ask(self.address, ask).await;
-        answer.judge(&self.document, &method, &path);
+        answer.judge(&method, &path);
         answer
     }
 }
@@ -158,5 +214,6 @@ pub(crate) fn new_key(permissions: &[Permission]) -> NewApiKey {
             .map(|permission| (permission.as_str().to_owned(), true))
             .collect::<BTreeMap<_, _>>(),
         expires_at: None,
+        environment: None,
     }
 }

@@ -1,5 +1,6 @@
 //! Tenants, for the operator.
 
+use http::Method;
 use serde_json::json;
 
 use tieline_server::caller::Permission;
@@ -58,4 +59,26 @@ async fn an_operator_makes_tenants_that_are_whole_and_apart() {
         app.ask(Ask::get("/api/v1/connections").key(&operator)).await.status,
         403
     );
+}
+
+/// Names are the deployment's: whoever may not give one learns of none.
+#[tokio::test]
+async fn t1_a_name_tells_a_tenant_nothing_of_others() {
+    let app = TestApp::start().await;
+    let (north, south) = (app.tenant("north").await, app.tenant("south").await);
+    let rename = |key: &str, name: &str| {
+        Ask::new(Method::PATCH, format!("/api/v1/tenants/{}", north.id))
+            .key(key)
+            .json(&json!({ "name": name }))
+    };
+    let taken = app.ask(rename(&north.key, "south")).await;
+    assert_eq!((taken.status, taken.code()), (403, "PERMISSION_DENIED"));
+    let free = app.ask(rename(&north.key, "nowhere")).await;
+    assert_eq!(taken.without_request_id(), free.without_request_id());
+    let operator = app.operator().await;
+    assert_eq!(app.ask(rename(&operator, "south")).await.code(), "NAME_TAKEN");
+    assert_eq!(app.ask(rename(&operator, "nowhere")).await.json["name"], "nowhere");
+    let default = app.ask(rename(&operator, "default")).await;
+    assert_eq!((default.status, default.code()), (422, "REQUEST_INVALID"));
+    drop(south);
 }

@@ -6,21 +6,21 @@ use tieline::{
     audit::Trail,
     clock::Timestamp,
     id::{ApiKeyId, TenantId},
-    store::{ApiKeyRow, ApiKeyStore, Door, StoreFuture},
+    store::{ApiKeyRow, ApiKeyStore, ApiKeyUse, Door, StoreFuture, Updated},
 };
 
 use super::{
     SqliteStore,
     tx::Tx,
-    value::{Count, Time},
+    value::{Count, Home, Time},
     writer::Outcome::{Changed, Unchanged},
 };
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT tenant, id, name, hash, prefix, permissions, created_by, created_at, expires_at, revoked_at \
-             FROM api_keys ",
+            "SELECT tenant, id, name, hash, prefix, permissions, environment, version, created_by, created_at, \
+             expires_at, revoked_at, last_used_at FROM api_keys ",
             $rest
         )
     };
@@ -30,8 +30,8 @@ macro_rules! select {
 pub(super) fn insert(tx: &Tx<'_>, key: &ApiKeyRow) -> Result<()> {
     tx.execute(
         "INSERT INTO api_keys \
-         (tenant, id, name, hash, prefix, permissions, created_by, created_at, expires_at, revoked_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         (tenant, id, name, hash, prefix, permissions, environment, version, created_by, created_at, expires_at, \
+         revoked_at, last_used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             key.tenant.as_bytes(),
             key.id.as_bytes(),
@@ -39,10 +39,13 @@ pub(super) fn insert(tx: &Tx<'_>, key: &ApiKeyRow) -> Result<()> {
             key.hash,
             key.prefix,
             key.permissions,
+            key.environment.map(Home),
+            Count(key.version),
             key.created_by,
             Time(key.created_at),
             key.expires_at.map(Time),
             key.revoked_at.map(Time),
+            key.last_used_at.map(Time),
         ],
     )?;
     tx.execute(
@@ -60,10 +63,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ApiKeyRow> {
         hash: row.get("hash")?,
         prefix: row.get("prefix")?,
         permissions: row.get("permissions")?,
+        environment: row.get::<_, Option<Home>>("environment")?.map(|home| home.0),
+        version: row.get::<_, Count>("version")?.0,
         created_by: row.get("created_by")?,
         created_at: row.get::<_, Time>("created_at")?.0,
         expires_at: row.get::<_, Option<Time>>("expires_at")?.map(|time| time.0),
         revoked_at: row.get::<_, Option<Time>>("revoked_at")?.map(|time| time.0),
+        last_used_at: row.get::<_, Option<Time>>("last_used_at")?.map(|time| time.0),
     })
 }
 
@@ -99,6 +105,41 @@ impl ApiKeyStore for SqliteStore {
             let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
             let select = select!("WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
             tx.all(select, params![tenant.as_bytes(), after, Count::of(limit)], read)
+        })
+    }
+
+    fn update_api_key(&self, key: ApiKeyRow, expected_version: u64, trail: Trail) -> StoreFuture<'_, Updated> {
+        self.writer.change(key.tenant, trail, move |tx| {
+            let written = tx.execute(
+                "UPDATE api_keys SET name = ?4, permissions = ?5, expires_at = ?6, version = ?7 \
+                 WHERE tenant = ?1 AND id = ?2 AND version = ?3 AND revoked_at IS NULL",
+                params![
+                    key.tenant.as_bytes(),
+                    key.id.as_bytes(),
+                    Count(expected_version),
+                    key.name,
+                    key.permissions,
+                    key.expires_at.map(Time),
+                    Count(key.version),
+                ],
+            )?;
+            Ok(match written {
+                1 => Changed(Updated::Updated),
+                _ => Unchanged(Updated::Conflict),
+            })
+        })
+    }
+
+    fn note_api_key_uses(&self, uses: Vec<ApiKeyUse>) -> StoreFuture<'_, ()> {
+        self.writer.change_meta(move |tx| {
+            for used in &uses {
+                tx.execute(
+                    "UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, ?3), ?3) \
+                     WHERE tenant = ?1 AND id = ?2",
+                    params![used.tenant.as_bytes(), used.key.as_bytes(), Time(used.at)],
+                )?;
+            }
+            Ok(Changed(()))
         })
     }
 

@@ -6,15 +6,15 @@ use rusqlite::{Params, Row, params};
 use tieline::{
     Code, Error, Result,
     audit::Trail,
-    id::{ConnectionId, TenantId},
+    id::{ConnectionId, CredentialId, TenantId},
     scope::Scope,
     store::{ConnectionFilter, ConnectionRow, ConnectionStore, Health, Inserted, SealedField, StoreFuture, Updated},
 };
 
 use super::{
-    SqliteStore,
+    SqliteStore, credential,
     tx::{ReadTx, Tx},
-    value::{Count, State, Time},
+    value::{Count, Home, State, Time},
     writer::Outcome::{Changed, Unchanged},
 };
 
@@ -23,8 +23,8 @@ macro_rules! select {
     ($which:literal) => {
         concat!(
             "SELECT c.*, s.field, s.sealed, s.last4, s.updated_at AS secret_updated_at FROM (\
-             SELECT tenant, id, scope_kind, scope_identity, connector, name, display_name, auth, config, \
-             secret_version, enabled, health, health_reason, health_since, version, created_by, created_at, \
+             SELECT tenant, id, scope_kind, scope_identity, environment, connector, name, display_name, auth, config, \
+             credential, secret_version, enabled, health, health_reason, health_since, version, created_by, created_at, \
              updated_at FROM connections ",
             $which,
             ") AS c LEFT JOIN connection_secrets AS s ON s.tenant = c.tenant AND s.connection = c.id ORDER BY c.id"
@@ -57,11 +57,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ConnectionRow> {
             kind: row.get("scope_kind")?,
             identity: row.get("scope_identity")?,
         },
+        environment: row.get::<_, Home>("environment")?.0,
         connector: row.get("connector")?,
         name: row.get("name")?,
         display_name: row.get("display_name")?,
         auth: row.get("auth")?,
         config: row.get("config")?,
+        credential: row.get::<_, Option<_>>("credential")?.map(CredentialId::from_bytes),
         secrets: BTreeMap::new(),
         secret_version: row.get("secret_version")?,
         enabled: row.get("enabled")?,
@@ -103,23 +105,24 @@ fn list(tx: &ReadTx<'_>, filter: &ConnectionFilter) -> Result<Vec<ConnectionRow>
     let tenant = filter.tenant.as_bytes();
     let after = filter.after.as_ref().map_or(&[][..], |id| id.as_bytes());
     let ConnectionFilter { connector, enabled, .. } = filter;
-    let limit = Count::of(filter.limit);
+    let (limit, home) = (Count::of(filter.limit), filter.environment.map(Home));
     match &filter.scope {
         None => rows(
             tx,
             select!(
                 "WHERE tenant = ?1 AND id > ?2 AND (?3 IS NULL OR connector = ?3) AND (?4 IS NULL OR enabled = ?4) \
-                 ORDER BY id LIMIT ?5"
+                 AND (?6 IS NULL OR environment = ?6) ORDER BY id LIMIT ?5"
             ),
-            params![tenant, after, connector, enabled, limit],
+            params![tenant, after, connector, enabled, limit, home],
         ),
         Some(Scope { kind, identity }) => rows(
             tx,
             select!(
                 "WHERE tenant = ?1 AND scope_kind = ?2 AND scope_identity = ?3 AND id > ?4 \
-                 AND (?5 IS NULL OR connector = ?5) AND (?6 IS NULL OR enabled = ?6) ORDER BY id LIMIT ?7"
+                 AND (?5 IS NULL OR connector = ?5) AND (?6 IS NULL OR enabled = ?6) AND (?8 IS NULL OR environment = ?8) \
+                 ORDER BY id LIMIT ?7"
             ),
-            params![tenant, kind, identity, after, connector, enabled, limit],
+            params![tenant, kind, identity, after, connector, enabled, limit, home],
         ),
     }
 }
@@ -129,7 +132,8 @@ fn insert(tx: &Tx<'_>, row: &ConnectionRow) -> Result<bool> {
     let written = tx.execute(
         "INSERT INTO connections (tenant, id, scope_kind, scope_identity, connector, name, display_name, auth, \
          config, secret_version, enabled, health, health_reason, health_since, version, created_by, created_at, \
-         updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         updated_at, environment, credential) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
          ON CONFLICT DO NOTHING",
         params![
             row.tenant.as_bytes(),
@@ -150,12 +154,23 @@ fn insert(tx: &Tx<'_>, row: &ConnectionRow) -> Result<bool> {
             row.created_by,
             Time(row.created_at),
             Time(row.updated_at),
+            Home(row.environment),
+            row.credential.as_ref().map(|id| id.as_bytes()),
         ],
     )?;
     if written == 1 {
+        check_credential(tx, row)?;
         insert_secrets(tx, row)?;
     }
     Ok(written == 1)
+}
+
+/// Refuses a row that points to a credential which its tenant does not have. The verb is taken back by that.
+fn check_credential(tx: &Tx<'_>, row: &ConnectionRow) -> Result<()> {
+    match row.credential {
+        Some(id) if !credential::exists(tx, row.tenant, id)? => Err(Error::not_found()),
+        _ => Ok(()),
+    }
 }
 
 fn insert_secrets(tx: &Tx<'_>, row: &ConnectionRow) -> Result<()> {
@@ -180,7 +195,7 @@ fn insert_secrets(tx: &Tx<'_>, row: &ConnectionRow) -> Result<()> {
 fn update(tx: &Tx<'_>, row: &ConnectionRow, expected_version: u64) -> Result<bool> {
     let written = tx.execute(
         "UPDATE connections SET display_name = ?4, auth = ?5, config = ?6, secret_version = ?7, enabled = ?8, \
-         health = ?9, health_reason = ?10, health_since = ?11, version = ?12, updated_at = ?13 \
+         health = ?9, health_reason = ?10, health_since = ?11, version = ?12, updated_at = ?13, credential = ?14 \
          WHERE tenant = ?1 AND id = ?2 AND version = ?3",
         params![
             row.tenant.as_bytes(),
@@ -196,9 +211,11 @@ fn update(tx: &Tx<'_>, row: &ConnectionRow, expected_version: u64) -> Result<boo
             Time(row.health.since),
             Count(row.version),
             Time(row.updated_at),
+            row.credential.as_ref().map(|id| id.as_bytes()),
         ],
     )?;
     if written == 1 {
+        check_credential(tx, row)?;
         tx.execute(
             "DELETE FROM connection_secrets WHERE tenant = ?1 AND connection = ?2",
             params![row.tenant.as_bytes(), row.id.as_bytes()],

@@ -3,6 +3,7 @@
 use rusqlite::params;
 use tieline::{
     Result,
+    clock::Timestamp,
     event::{Event, EventKind},
     id::{EventId, TenantId},
     store::{FeedRow, FeedStore, StoreFuture},
@@ -12,6 +13,7 @@ use super::{
     SqliteStore,
     tx::Tx,
     value::{Count, Time},
+    writer::Outcome::{Changed, Unchanged},
 };
 
 /// Writes a change's events; the writer's order of commit is the feed's.
@@ -54,6 +56,28 @@ impl FeedStore for SqliteStore {
                 row.get::<_, Count>("seq")
             })?;
             Ok(end.map_or(0, |end| end.0))
+        })
+    }
+
+    fn prune_feed(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, usize> {
+        self.writer.change_meta(move |tx| {
+            // A prefix of the feed: up to the first change that is not old, and never the newest.
+            let delete = "DELETE FROM feed WHERE seq IN (SELECT seq FROM feed WHERE at < ?1 \
+                          AND seq < (SELECT max(seq) FROM feed) AND seq < coalesce((SELECT seq FROM feed WHERE at >= ?1 \
+                          ORDER BY seq LIMIT 1), 9223372036854775807) ORDER BY seq LIMIT ?2)";
+            match tx.execute(delete, params![Time(before), Count::of(limit)])? {
+                0 => Ok(Unchanged(0)),
+                count => Ok(Changed(count)),
+            }
+        })
+    }
+
+    fn feed_start(&self) -> StoreFuture<'_, u64> {
+        self.readers.read(|tx| {
+            let start = tx.one("SELECT seq FROM feed ORDER BY seq LIMIT 1", [], |row| {
+                row.get::<_, Count>("seq")
+            })?;
+            Ok(start.map_or(0, |start| start.0))
         })
     }
 

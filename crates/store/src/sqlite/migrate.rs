@@ -9,7 +9,34 @@ use tieline::{Code, Error, Result};
 use super::unopened;
 
 /// Every step, in order. A step that was released never changes: its checksum is in the databases it made.
-const STEPS: &[(&str, &str)] = &[("V0001__house", include_str!("../../migrations/sqlite/V0001__house.sql"))];
+const STEPS: &[(&str, &str)] = &[
+    ("V0001__house", include_str!("../../migrations/sqlite/V0001__house.sql")),
+    (
+        "V0002__people",
+        include_str!("../../migrations/sqlite/V0002__people.sql"),
+    ),
+    ("V0003__calls", include_str!("../../migrations/sqlite/V0003__calls.sql")),
+    (
+        "V0004__idempotency",
+        include_str!("../../migrations/sqlite/V0004__idempotency.sql"),
+    ),
+    (
+        "V0005__environments",
+        include_str!("../../migrations/sqlite/V0005__environments.sql"),
+    ),
+    (
+        "V0006__credentials",
+        include_str!("../../migrations/sqlite/V0006__credentials.sql"),
+    ),
+    (
+        "V0007__link_grounds",
+        include_str!("../../migrations/sqlite/V0007__link_grounds.sql"),
+    ),
+    (
+        "V0008__audit_search",
+        include_str!("../../migrations/sqlite/V0008__audit_search.sql"),
+    ),
+];
 
 /// Fails when a newer version wrote this database. Only reads.
 pub(super) fn refuse_newer(connection: &Connection, path: &Path) -> Result<()> {

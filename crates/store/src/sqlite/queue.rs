@@ -43,7 +43,8 @@ impl<J: Send + 'static> Queue<J> {
                 Code::Overloaded,
                 "Too much is waiting for the database. Try again in a moment.",
             )
-            .retry(Retry::After(PAUSE_WHEN_FULL))),
+            .retry(Retry::After(PAUSE_WHEN_FULL))
+            .before_sending()),
             Some(Err(TrySendError::Disconnected(_))) | None => Err(closed()),
         }
     }

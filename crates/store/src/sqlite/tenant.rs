@@ -5,7 +5,7 @@ use tieline::{
     Error,
     audit::Trail,
     id::TenantId,
-    store::{ApiKeyRow, Inserted, StoreFuture, TenantRow, TenantStore},
+    store::{ApiKeyRow, Inserted, Renamed, StoreFuture, TenantRow, TenantStore},
 };
 
 use super::{
@@ -47,6 +47,23 @@ impl TenantStore for SqliteStore {
             )?;
             api_key::insert(tx, &first_key)?;
             Ok(Changed(Inserted::Inserted))
+        })
+    }
+
+    fn rename_tenant(&self, id: TenantId, name: String, trail: Trail) -> StoreFuture<'_, Renamed> {
+        self.writer.change(id, trail, move |tx| {
+            let standing = tx.one(BY_NAME, [&name], read)?;
+            if standing.is_some_and(|standing| standing.id != id) {
+                return Ok(Unchanged(Renamed::Taken));
+            }
+            let renamed = tx.execute(
+                "UPDATE tenants SET name = ?2 WHERE id = ?1 AND name <> ?2",
+                params![id.as_bytes(), name],
+            )?;
+            Ok(match renamed {
+                0 => Unchanged(Renamed::Unchanged),
+                _ => Changed(Renamed::Renamed),
+            })
         })
     }
 

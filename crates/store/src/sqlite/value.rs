@@ -4,7 +4,12 @@ use rusqlite::{
     ToSql,
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
-use tieline::{clock::Timestamp, store::HealthState};
+use tieline::{
+    Environment,
+    clock::{Date, Timestamp},
+    membership::Role,
+    store::{CallKind, HealthState},
+};
 
 /// A time, as microseconds since 1970.
 pub(super) struct Time(pub(super) Timestamp);
@@ -47,6 +52,46 @@ impl FromSql for Count {
     }
 }
 
+/// A day, as ISO 8601 writes it.
+pub(super) struct Day(pub(super) Date);
+
+impl ToSql for Day {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.to_string().into())
+    }
+}
+
+/// A kind of call, by its name.
+pub(super) struct Kind(pub(super) CallKind);
+
+impl ToSql for Kind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.as_str().into())
+    }
+}
+
+impl FromSql for Kind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let kind = CallKind::named(value.as_str()?);
+        kind.map(Self).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// A role, by its name.
+pub(super) struct RoleName(pub(super) Role);
+
+impl ToSql for RoleName {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.as_str().into())
+    }
+}
+
+impl FromSql for RoleName {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Role::named(value.as_str()?).map(Self).ok_or(FromSqlError::InvalidType)
+    }
+}
+
 /// A state of health, by its name.
 pub(super) struct State(pub(super) HealthState);
 
@@ -74,5 +119,21 @@ impl FromSql for State {
         let name = value.as_str()?;
         let known = STATES.iter().find(|(_, known)| *known == name);
         known.map(|(state, _)| Self(*state)).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// An environment, by its word.
+pub(super) struct Home(pub(super) Environment);
+
+impl ToSql for Home {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.as_str().into())
+    }
+}
+
+impl FromSql for Home {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let word = value.as_str()?;
+        word.parse().map(Self).map_err(|_| FromSqlError::InvalidType)
     }
 }

@@ -26,7 +26,10 @@ pub(super) enum Outcome<T> {
     Unchanged(T),
 }
 
-pub(super) struct Writer(Queue<Box<dyn Job>>);
+pub(super) struct Writer {
+    queue: Queue<Box<dyn Job>>,
+    counters: Arc<Counters>,
+}
 
 impl Writer {
     /// Starts the thread with its connection.
@@ -35,11 +38,11 @@ impl Writer {
         let queue = Queue::new(sender);
         let desk = Desk {
             connection,
-            counters,
+            counters: counters.clone(),
             moved,
         };
         queue.work("tieline-writer", move || desk.work_off(&jobs))?;
-        Ok(Self(queue))
+        Ok(Self { queue, counters })
     }
 
     /// The only way to change what belongs to a tenant: the change, its entries in the chain and its events in the feed
@@ -62,8 +65,31 @@ impl Writer {
         })
     }
 
-    /// Changes what belongs to the deployment and to no tenant, so to no chain. For `meta` only.
+    /// Appends to the ledgers of several tenants at once; the verb tells what each trail is, once it knows the places.
+    pub(super) fn append(
+        &self,
+        verb: impl FnOnce(&Tx<'_>) -> Result<Vec<(TenantId, Trail)>> + Send + 'static,
+    ) -> StoreFuture<'_, ()> {
+        self.run(move |tx| {
+            for (tenant, trail) in verb(tx)? {
+                trail.check_tenant(tenant)?;
+                feed::append(tx, tenant, &trail.events)?;
+                audit::append(tx, tenant, &trail)?;
+            }
+            Ok(Outcome::Changed(()))
+        })
+    }
+
+    /// Changes what stands in no chain: what belongs to the deployment and to no tenant, and notes of when a row was used.
     pub(super) fn change_meta<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Tx<'_>) -> Result<Outcome<T>> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        self.run(verb)
+    }
+
+    /// Changes a journal: it is a ledger itself and goes into no chain.
+    pub(super) fn journal<T: Send + 'static>(
         &self,
         verb: impl FnOnce(&Tx<'_>) -> Result<Outcome<T>> + Send + 'static,
     ) -> StoreFuture<'_, T> {
@@ -81,13 +107,19 @@ impl Writer {
                 answer: None,
                 waiter,
             };
-            self.0.push(Box::new(verb))?;
+            // Before it is in: the thread may take it out at once.
+            self.counters.waiting.fetch_add(1, Ordering::Relaxed);
+            let pushed = self.queue.push(Box::new(verb));
+            if pushed.is_err() {
+                self.counters.waiting.fetch_sub(1, Ordering::Relaxed);
+            }
+            pushed?;
             answer.await.map_err(|_| closed())?
         })
     }
 
     pub(super) fn close(&self) {
-        self.0.close();
+        self.queue.close();
     }
 }
 
@@ -155,6 +187,7 @@ impl Desk {
         while let Ok(first) = jobs.recv() {
             let mut group = vec![first];
             group.extend(jobs.try_iter().take(GROUP_LIMIT - 1));
+            self.counters.waiting.fetch_sub(group.len() as u64, Ordering::Relaxed);
             let done = self.commit_group(&mut group);
             if let Ok(true) = done {
                 self.moved.notify_waiters();

@@ -55,6 +55,7 @@ async fn a_change_whose_caller_is_gone_still_reaches_the_caches() {
             action: "look".to_owned(),
             input: Json::parse("{}").unwrap(),
             via: Via::Connection(id),
+            idempotency_key: None,
         };
         connectors.call(&by, call).await.unwrap_err().code() == Code::EgressForbidden
     };

@@ -7,3 +7,5 @@ mod conformance;
 mod folder;
 mod library;
 mod sqlite;
+mod tamper;
+mod writers;

@@ -41,6 +41,36 @@ fn r1_finds_a_secret_however_it_is_written() {
 }
 
 #[test]
+fn r1_finds_a_secret_in_a_form_inside_a_form() {
+    let json = |text: &str| serde_json::to_string(text).unwrap();
+    let form = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    for secret in [PLAIN, AWKWARD] {
+        for written in [
+            json(&json(secret)),
+            json(&json(secret)).replace('/', "\\/"),
+            form(&json(secret)),
+            percent(&json(secret)),
+            form(&form(secret)).replace('+', "%20"),
+            percent(&percent(secret)),
+        ] {
+            let scrubbed = redactor().scrub(&written).into_owned();
+            assert!(scrubbed.contains(MARK), "{written}: {scrubbed}");
+            let left = scrubbed.replace(MARK, "");
+            assert!(
+                left.chars().all(|letter| "\\\"%25C".contains(letter)),
+                "{written}: {scrubbed}"
+            );
+        }
+    }
+    let output = format!(
+        "{{\"a\":{},\"b\":1.10}}",
+        json(&format!("{{\"in\":{}}}", json(AWKWARD)))
+    );
+    let scrubbed = redactor().scrub_values(&output).into_owned();
+    assert_eq!(scrubbed, r#"{"a":"{\"in\":\"[redacted]\"}","b":1.10}"#);
+}
+
+#[test]
 fn r1_finds_a_secret_inside_base64_at_every_alignment() {
     use base64::{Engine, engine::general_purpose as engine};
     for secret in [PLAIN, AWKWARD, "12345678", "123456789", "1234567890"] {

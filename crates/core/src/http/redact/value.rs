@@ -18,8 +18,8 @@ pub(super) struct Needle {
     letter_after: bool,
 }
 
-/// How a text may write a byte. A secret is recognised when all of it is written in one form, whichever characters the
-/// writer chose to escape.
+/// How a text may write a byte. A secret is recognised when all of it is written in one form, or in one inside another
+/// ([`Form::holds`]), whichever characters the writer chose to escape.
 #[derive(Clone, Copy)]
 enum Form {
     Raw,
@@ -75,6 +75,11 @@ pub(super) fn find(needles: &[Needle], text: &str) -> Vec<Range<usize>> {
         let Some(said) = form.read(text) else { continue };
         for needle in needles {
             spans.extend(said.find(needle).map(|span| needle.widen(text, span)));
+        }
+        for inner in form.holds().iter().filter_map(|inner| inner.read(&said.bytes)) {
+            for needle in needles {
+                spans.extend(inner.find(needle).map(|span| needle.widen(text, said.place(span))));
+            }
         }
     }
     spans
@@ -178,6 +183,15 @@ impl Needle {
 }
 
 impl Form {
+    /// The forms that are often found inside this one: JSON kept as a string of JSON, JSON and addresses in an address.
+    fn holds(self) -> &'static [Self] {
+        match self {
+            Self::Raw => &[],
+            Self::Percent => &[Self::Percent, Self::PercentPlus, Self::Json],
+            Self::PercentPlus | Self::Json => &[Self::Json],
+        }
+    }
+
     /// What the text says in this form; nothing where that is what another form says too.
     fn read(self, text: &[u8]) -> Option<Said<'_>> {
         let escape = match self {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::{RACERS, race, sample};
-use crate::store::{ApiKeyRow, Door, Store};
+use crate::{
+    environment::Environment,
+    store::{ApiKeyRow, ApiKeyUse, Door, Store, Updated},
+};
 
 async fn create(store: &Arc<dyn Store>, key: &ApiKeyRow) -> crate::Result<()> {
     let trail = sample::trail(key.tenant, &key.id.to_string());
@@ -35,6 +38,8 @@ pub async fn keeps_every_field(store: Arc<dyn Store>) {
     create(&store, &key).await.unwrap();
     let mut forever = sample::api_key(key.tenant);
     forever.expires_at = None;
+    forever.environment = Some(Environment::Staging);
+    forever.last_used_at = Some(sample::at(8));
     forever.revoked_at = Some(sample::at(9));
     create(&store, &forever).await.unwrap();
     for key in [key, forever] {
@@ -68,6 +73,83 @@ pub async fn fails_whole_on_a_known_hash(store: Arc<dyn Store>) {
     );
     assert_eq!(store.audit_entries(known.tenant, 0, 10).await.unwrap().len(), 1);
     assert_eq!(store.feed_end().await.unwrap(), end);
+}
+
+/// Name, permissions and expiry change, from the version they were read in, and nothing else does; a revoked key does not.
+pub async fn changes_only_from_the_expected_version(store: Arc<dyn Store>) {
+    let key = sample::api_key(sample::tenant_id());
+    let update = async |key: &ApiKeyRow, expected| {
+        let trail = sample::trail(key.tenant, "key");
+        store.update_api_key(key.clone(), expected, trail).await.unwrap()
+    };
+    assert_eq!(update(&key, 1).await, Updated::Conflict, "there is none yet");
+    create(&store, &key).await.unwrap();
+    let expected = ApiKeyRow {
+        name: "another \0 name".to_owned(),
+        permissions: "{}".to_owned(),
+        expires_at: None,
+        version: 2,
+        ..key.clone()
+    };
+    let other = ApiKeyRow {
+        hash: sample::sha256(b"other"),
+        prefix: "sk_other".to_owned(),
+        environment: Some(Environment::Development),
+        created_by: "someone else".to_owned(),
+        created_at: sample::at(500),
+        revoked_at: Some(sample::at(500)),
+        last_used_at: Some(sample::at(500)),
+        ..expected.clone()
+    };
+    for stale in [0, 2, u64::MAX] {
+        assert_eq!(update(&other, stale).await, Updated::Conflict);
+    }
+    assert_eq!(update(&other, 1).await, Updated::Updated);
+    assert_eq!(store.api_key(key.tenant, key.id).await.unwrap(), Some(expected));
+    assert_eq!(update(&other, 1).await, Updated::Conflict, "the version was used up");
+    let stranger = ApiKeyRow {
+        tenant: sample::tenant_id(),
+        ..other.clone()
+    };
+    assert_eq!(update(&stranger, 2).await, Updated::Conflict, "T2");
+    let trail = sample::trail(key.tenant, "key");
+    store
+        .revoke_api_key(key.tenant, key.id, sample::at(50), trail)
+        .await
+        .unwrap();
+    assert_eq!(update(&other, 2).await, Updated::Conflict, "it is revoked");
+    assert_eq!(store.audit_entries(key.tenant, 0, 10).await.unwrap().len(), 3);
+}
+
+/// The latest use stands, whoever writes it down first; nothing else changes and nothing is told of it.
+pub async fn the_latest_use_stands(store: Arc<dyn Store>) {
+    let key = sample::api_key(sample::tenant_id());
+    create(&store, &key).await.unwrap();
+    let end = store.feed_end().await.unwrap();
+    let used = |at| ApiKeyUse {
+        tenant: key.tenant,
+        key: key.id,
+        at: sample::at(at),
+    };
+    let elsewhere = ApiKeyUse {
+        tenant: sample::tenant_id(),
+        ..used(99)
+    };
+    for (uses, latest) in [
+        (vec![elsewhere, used(5)], 5),
+        (vec![used(3)], 5),
+        (vec![used(6), used(4)], 6),
+        (vec![], 6),
+    ] {
+        store.note_api_key_uses(uses).await.unwrap();
+        let expected = ApiKeyRow {
+            last_used_at: Some(sample::at(latest)),
+            ..key.clone()
+        };
+        assert_eq!(store.api_key(key.tenant, key.id).await.unwrap(), Some(expected));
+    }
+    assert_eq!(store.feed_end().await.unwrap(), end);
+    assert_eq!(store.audit_entries(key.tenant, 0, 10).await.unwrap().len(), 1);
 }
 
 /// The first revocation counts; its time stands, and so does the door.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{RACERS, race, sample};
 use crate::{
+    environment::Environment,
     scope::Scope,
     store::{ConnectionFilter, ConnectionRow, ConnectionStore, Health, HealthState, Inserted, Updated},
 };
@@ -34,6 +35,7 @@ async fn list(store: &Connections, filter: &ConnectionFilter) -> Vec<ConnectionR
 pub async fn keeps_every_field(store: Connections) {
     let mut row = sample::connection(sample::tenant_id(), "first");
     row.scope = Scope::new("organization", "org_1").unwrap();
+    row.environment = Environment::Staging;
     let all_bytes: Vec<u8> = (0..=255).collect();
     row.secrets = sample::secrets(&[("token", &all_bytes), ("Empty", b""), ("x-key", b"\0\0")]);
     assert_eq!(insert(&store, &row).await, Inserted::Inserted);
@@ -215,12 +217,13 @@ pub async fn changes_only_from_the_expected_version(store: Connections) {
     );
 }
 
-/// Scope, connector, name and birth stay what they were, whatever an update says.
+/// Scope, environment, connector, name and birth stay what they were, whatever an update says.
 pub async fn keeps_its_identity(store: Connections) {
     let row = sample::connection(sample::tenant_id(), "default");
     insert(&store, &row).await;
     let mut moved = sample::next_version(&row);
     moved.scope = Scope::new("user", "u_1").unwrap();
+    moved.environment = Environment::Development;
     moved.connector = "other".to_owned();
     moved.name = "other".to_owned();
     moved.created_by = "someone else".to_owned();
@@ -294,12 +297,29 @@ pub async fn filters_combine(store: Connections) {
                 row.scope = scope.clone();
                 row.connector = connector.to_owned();
                 row.enabled = enabled;
+                if enabled {
+                    row.environment = Environment::Development;
+                }
                 insert(&store, &row).await;
                 rows.push(row);
             }
         }
     }
     rows.sort_by_key(|row| row.id);
+    for environment in Environment::ALL {
+        for scope in [None, Some(scopes[1].clone())] {
+            let fits = |row: &&ConnectionRow| {
+                row.environment == environment && scope.as_ref().is_none_or(|scope| row.scope == *scope)
+            };
+            let expected: Vec<_> = rows.iter().filter(fits).cloned().collect();
+            let filter = ConnectionFilter {
+                scope: scope.clone(),
+                environment: Some(environment),
+                ..sample::filter(tenant)
+            };
+            assert_eq!(list(&store, &filter).await, expected, "{filter:?}");
+        }
+    }
     let scopes = [None, Some(scopes[1].clone()), Some(Scope::new("user", "3").unwrap())];
     for scope in scopes {
         for connector in [None, Some("other".to_owned()), Some("none".to_owned())] {

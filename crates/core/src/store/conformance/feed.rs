@@ -118,3 +118,36 @@ pub async fn keeps_the_order_of_each_writer(store: Arc<dyn Store>) {
         *next += 1;
     }
 }
+
+/// What is old is taken out from the beginning; the newest change stays, and places go on from it.
+pub async fn is_pruned_from_the_beginning(store: Arc<dyn Store>) {
+    let tenant = sample::tenant_id();
+    assert_eq!(store.feed_start().await.unwrap(), 0);
+    assert_eq!(store.prune_feed(sample::at(100), 10).await.unwrap(), 0);
+    for n in [1, 2, 9, 3, 10] {
+        let trail = Trail {
+            events: vec![Event {
+                at: sample::at(n),
+                ..sample::event("row")
+            }],
+            ..sample::trail(tenant, "row")
+        };
+        store.record(tenant, trail).await.unwrap();
+    }
+    let all = store.read_feed(0, 10).await.unwrap();
+    assert_eq!(store.feed_start().await.unwrap(), all[0].seq);
+    assert_eq!(store.prune_feed(sample::at(5), 1).await.unwrap(), 1);
+    assert_eq!(
+        store.prune_feed(sample::at(5), 10).await.unwrap(),
+        1,
+        "up to the first that is not old"
+    );
+    assert_eq!(store.read_feed(0, 10).await.unwrap(), all[2..]);
+    assert_eq!(store.feed_start().await.unwrap(), all[2].seq);
+    assert_eq!(store.prune_feed(sample::at(100), 10).await.unwrap(), 2);
+    assert_eq!(store.prune_feed(sample::at(100), 10).await.unwrap(), 0);
+    assert_eq!(store.read_feed(0, 10).await.unwrap(), all[4..]);
+    assert_eq!(store.feed_end().await.unwrap(), all[4].seq);
+    store.record(tenant, sample::trail(tenant, "next")).await.unwrap();
+    assert!(store.feed_end().await.unwrap() > all[4].seq);
+}

@@ -6,12 +6,16 @@ use aws_lc_rs::digest;
 
 use crate::{
     audit::{AuditEntry, GENESIS, Hash, Link, Trail},
-    clock::{SystemClock, SystemRandom, Timestamp},
+    clock::{Date, SystemClock, SystemRandom, Timestamp},
+    environment::Environment,
     event::{Event, EventKind},
-    id::{ApiKeyId, AuditId, ConnectionId, EventId, TenantId},
+    id::{ApiKeyId, AuditId, CallId, ConnectionId, CredentialId, EventId, SessionId, TenantId, UserId},
+    membership::Role,
     scope::Scope,
     store::{
-        ApiKeyRow, AuditRow, ConnectionFilter, ConnectionRow, DataKeyRow, Health, HealthState, SealedField, TenantRow,
+        ApiKeyRow, AuditRow, CallBatch, CallEntry, CallKind, ConnectionFilter, ConnectionRow, CredentialFilter,
+        CredentialRow, DataKeyRow, Ground, Health, HealthState, LinkPurpose, LinkRow, Mark, MembershipRow, Seal,
+        SealedField, SessionRow, Sums, TenantRow, UsageBy, UsageFilter, UsageRow, UserRow,
     },
 };
 
@@ -80,10 +84,83 @@ pub fn api_key(tenant: TenantId) -> ApiKeyRow {
         hash: sha256(&[tenant.as_bytes().as_slice(), id.as_bytes()].concat()),
         prefix: "sk_012345678".to_owned(),
         permissions: r#"{"connections:read": true}"#.to_owned(),
+        environment: None,
+        version: 1,
         created_by: "cli".to_owned(),
         created_at: at(1),
         expires_at: Some(at(1000)),
         revoked_at: None,
+        last_used_at: None,
+    }
+}
+
+/// A person's identifier.
+pub fn user_id() -> UserId {
+    UserId::new(&SystemClock, &SystemRandom).unwrap()
+}
+
+/// A person with the first version of a password.
+pub fn user(email: &str) -> UserRow {
+    UserRow {
+        id: user_id(),
+        email: email.to_owned(),
+        name: format!("The {email}"),
+        password: "what stands for a hash".to_owned(),
+        password_version: 1,
+        disabled_at: None,
+        created_at: at(1),
+    }
+}
+
+/// A viewer's membership.
+pub fn membership(tenant: TenantId, user: UserId) -> MembershipRow {
+    MembershipRow {
+        tenant,
+        user,
+        role: Role::Viewer,
+        created_by: "cli".to_owned(),
+        created_at: at(1),
+    }
+}
+
+/// An invitation as a viewer, with a hash of its own.
+pub fn invitation(tenant: TenantId, email: &str) -> LinkRow {
+    let user = user_id();
+    LinkRow {
+        tenant,
+        user,
+        purpose: LinkPurpose::Join(Role::Viewer),
+        email: email.to_owned(),
+        name: format!("The {email}"),
+        hash: sha256(&[tenant.as_bytes().as_slice(), user.as_bytes()].concat()),
+        created_by: "cli".to_owned(),
+        created_at: at(1),
+        expires_at: at(1000),
+    }
+}
+
+/// A link to set another than the first password, of somebody with this role.
+pub fn reset(role: Role) -> LinkPurpose {
+    LinkPurpose::Reset(Ground {
+        password_version: 1,
+        role: Some(role),
+    })
+}
+
+/// A session with a hash of its own.
+pub fn session(tenant: TenantId, user: UserId) -> SessionRow {
+    let id = SessionId::new(&SystemClock, &SystemRandom).unwrap();
+    SessionRow {
+        id,
+        tenant,
+        user,
+        hash: sha256(&[tenant.as_bytes().as_slice(), id.as_bytes()].concat()),
+        password_version: 1,
+        member_since: at(1),
+        created_at: at(2),
+        seen_at: at(3),
+        ends_at: at(1000),
+        ended_at: None,
     }
 }
 
@@ -94,11 +171,13 @@ pub fn connection(tenant: TenantId, name: &str) -> ConnectionRow {
         id,
         tenant,
         scope: Scope::tenant(),
+        environment: Environment::Production,
         connector: "sample".to_owned(),
         name: name.to_owned(),
         display_name: format!("The {name}"),
         auth: "api-key".to_owned(),
         config: r#"{"host": "example.test", "big": 12345678901234567890.10}"#.to_owned(),
+        credential: None,
         secrets: secrets(&[("token", id.as_bytes())]),
         secret_version: 1,
         enabled: true,
@@ -111,6 +190,49 @@ pub fn connection(tenant: TenantId, name: &str) -> ConnectionRow {
         created_by: "library".to_owned(),
         created_at: at(2),
         updated_at: at(2),
+    }
+}
+
+/// A credential's identifier.
+pub fn credential_id() -> CredentialId {
+    CredentialId::new(&SystemClock, &SystemRandom).unwrap()
+}
+
+/// A credential for the connector `sample`, in version 1.
+pub fn credential(tenant: TenantId, name: &str) -> CredentialRow {
+    let id = credential_id();
+    CredentialRow {
+        id,
+        tenant,
+        name: name.to_owned(),
+        description: Some("A \0 description".to_owned()),
+        environment: Environment::Production,
+        kind: "token".to_owned(),
+        connector: Some("sample".to_owned()),
+        auth: Some("api-key".to_owned()),
+        config: r#"{"big": 12345678901234567890.10}"#.to_owned(),
+        secrets: secrets(&[("token", id.as_bytes())]),
+        secret_version: 1,
+        metadata: r#"{"owner": "größe"}"#.to_owned(),
+        expires_at: Some(at(1000)),
+        notice_at: Some(at(900)),
+        rotated_at: None,
+        version: 1,
+        created_by: "library".to_owned(),
+        created_at: at(2),
+        updated_at: at(2),
+    }
+}
+
+/// A filter that lets all of a tenant's credentials through.
+pub fn credential_filter(tenant: TenantId) -> CredentialFilter {
+    CredentialFilter {
+        tenant,
+        kind: None,
+        connector: None,
+        environment: None,
+        after: None,
+        limit: 1000,
     }
 }
 
@@ -142,6 +264,7 @@ pub fn filter(tenant: TenantId) -> ConnectionFilter {
         scope: None,
         connector: None,
         enabled: None,
+        environment: None,
         after: None,
         limit: 1000,
     }
@@ -154,6 +277,86 @@ pub fn data_key(tenant: TenantId, id: u32, wrapped: &[u8]) -> DataKeyRow {
         id,
         wrapped: wrapped.to_vec(),
         created_at: at(i64::from(id)),
+    }
+}
+
+/// A connection's identifier that is the same in every run.
+pub const CONNECTION: ConnectionId = ConnectionId::from_bytes([7; 16]);
+
+/// A call with everything that one can have.
+pub fn call(tenant: TenantId) -> CallEntry {
+    call_at(tenant, at(6))
+}
+
+/// The same, admitted at a time.
+pub fn call_at(tenant: TenantId, at: Timestamp) -> CallEntry {
+    CallEntry {
+        id: CallId::new_at(at, &SystemRandom).unwrap(),
+        tenant,
+        at,
+        actor: "library".to_owned(),
+        kind: CallKind::Action,
+        connector: "sample".to_owned(),
+        action: Some("größe \0 🔑".to_owned()),
+        connection: Some(connection_id()),
+        credential: Some(CredentialId::from_bytes([8; 16])),
+        outcome: "ok".to_owned(),
+        status: Some(200),
+        micros: 1234,
+        attempts: 2,
+        sent: Some(0),
+        received: Some(600),
+    }
+}
+
+/// The mark of the checks' calls.
+pub fn mark(seq: u64, call: &CallEntry) -> Mark {
+    let hash = sha256(format!("{seq} {call:?}").as_bytes());
+    std::array::from_fn(|place| hash[place])
+}
+
+/// Calls of one tenant to be written, with a trail whose entry tells the first place and the count.
+pub fn call_batch(calls: Vec<CallEntry>) -> CallBatch {
+    let tenant = calls[0].tenant;
+    let usage = calls.iter().map(|call| UsageRow {
+        day: call.at.to_zoned(jiff::tz::TimeZone::UTC).date(),
+        connector: call.connector.clone(),
+        connection: call.connection,
+        actor: call.actor.clone(),
+        sums: Sums {
+            calls: 1,
+            micros: call.micros,
+            ..Sums::default()
+        },
+    });
+    CallBatch {
+        tenant,
+        usage: usage.collect(),
+        calls: calls.into(),
+        seal: Seal::new(move |first, calls| {
+            let marks = (first..).zip(calls).map(|(seq, call)| mark(seq, call)).collect();
+            let mut trail = Trail {
+                entries: vec![entry(tenant, "calls")],
+                ..no_trail()
+            };
+            trail.entries[0].detail = format!("[{first},{}]", calls.len());
+            (marks, trail)
+        }),
+    }
+}
+
+/// All usage of a tenant, by connector.
+pub fn usage_filter(tenant: TenantId) -> UsageFilter {
+    UsageFilter {
+        tenant,
+        from: Date::MIN,
+        to: Date::MAX,
+        connector: None,
+        connection: None,
+        actor: None,
+        by: UsageBy::Connector,
+        after: None,
+        limit: 1000,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{RACERS, race, sample};
 use crate::{
     id::TenantId,
-    store::{ApiKeyRow, Door, Inserted, Store, TenantRow},
+    store::{ApiKeyRow, Door, Inserted, Renamed, Store, TenantRow},
 };
 
 type Answer = crate::Result<Inserted<TenantRow>>;
@@ -112,4 +112,24 @@ pub async fn pages_by_identifier(store: Arc<dyn Store>) {
         after = page.last().copied();
     }
     assert_eq!(store.tenants(after, 3).await.unwrap(), []);
+}
+
+/// A name is free or another tenant's; whose it was before may have it back.
+pub async fn is_renamed(store: Arc<dyn Store>) {
+    let (one, other) = (sample::tenant("one"), sample::tenant("other"));
+    for tenant in [&one, &other] {
+        create(&store, tenant, &sample::api_key(tenant.id)).await.unwrap();
+    }
+    let rename = async |id, name: &str| {
+        let trail = sample::trail(id, "renamed");
+        store.rename_tenant(id, name.to_owned(), trail).await.unwrap()
+    };
+    assert_eq!(rename(one.id, "other").await, Renamed::Taken);
+    assert_eq!(rename(one.id, "one").await, Renamed::Unchanged);
+    assert_eq!(rename(TenantId::from_bytes([9; 16]), "third").await, Renamed::Unchanged);
+    assert_eq!(rename(one.id, "third").await, Renamed::Renamed);
+    assert_eq!(store.tenant_by_name("third").await.unwrap().unwrap().id, one.id);
+    assert_eq!(store.tenant_by_name("one").await.unwrap(), None);
+    assert_eq!(rename(other.id, "one").await, Renamed::Renamed);
+    assert_eq!(store.audit_entries(one.id, 0, 10).await.unwrap().len(), 2);
 }

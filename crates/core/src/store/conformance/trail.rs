@@ -6,7 +6,8 @@ use super::sample;
 use crate::{
     audit::{Link, Trail},
     id::TenantId,
-    store::{ApiKeyRow, ConnectionRow, FeedRow, Inserted, Store, Updated},
+    membership::Role,
+    store::{Acceptance, Accepted, ApiKeyRow, ConnectionRow, FeedRow, Inserted, MemberChange, Store, Updated},
 };
 
 /// The subjects in a tenant's chain (which must be whole) and in the feed.
@@ -57,6 +58,11 @@ pub async fn goes_with_every_change(store: Arc<dyn Store>) {
         .await
         .unwrap();
     store.record(id, trail("record")).await.unwrap();
+    store
+        .rename_tenant(id, "other".to_owned(), trail("rename_tenant"))
+        .await
+        .unwrap();
+    people_leave_trails(&store, id).await;
     let expected = [
         "create_tenant",
         "create_api_key",
@@ -66,10 +72,63 @@ pub async fn goes_with_every_change(store: Arc<dyn Store>) {
         "update_connection",
         "delete_connection",
         "record",
+        "rename_tenant",
+        "create_first_user",
+        "set_password",
+        "set_disabled",
+        "put_link",
+        "accept_link",
+        "change_role",
+        "create_session",
+        "see_session",
+        "end_session",
+        "remove_member",
     ];
     let (audit, feed) = written(&store, id).await;
     assert_eq!(audit, expected);
     assert_eq!(feed, expected);
+}
+
+/// The verbs about people, each once.
+async fn people_leave_trails(store: &Arc<dyn Store>, id: TenantId) {
+    let trail = |subject: &str| sample::trail(id, subject);
+    let (ada, bob) = (sample::user("ada"), sample::user("bob"));
+    let [adas, bobs] = [ada.id, bob.id].map(|user| sample::membership(id, user));
+    let (session, link) = (sample::session(id, ada.id), sample::invitation(id, "bob"));
+    let (user, hash) = (ada.id, link.hash);
+    let made = store.create_first_user(ada, adas, trail("create_first_user")).await;
+    assert!(made.unwrap());
+    let password = "another".to_owned();
+    assert!(
+        store
+            .set_password(id, user, password, 1, trail("set_password"))
+            .await
+            .unwrap()
+    );
+    let now = Some(sample::at(9));
+    let locked = store.set_disabled(id, user, now, trail("set_disabled")).await;
+    assert_eq!(locked.unwrap(), MemberChange::Changed);
+    store.put_link(link, trail("put_link")).await.unwrap();
+    let accepted = store.accept_link(id, hash, Acceptance::NewUser(bob, bobs), trail("accept_link"));
+    assert_eq!(accepted.await.unwrap(), Accepted::Done);
+    let changed = store.change_role(id, user, Role::Viewer, Role::Admin, trail("change_role"));
+    assert_eq!(changed.await.unwrap(), MemberChange::Changed);
+    let begun = store.create_session(session.clone(), Vec::new(), trail("create_session"));
+    begun.await.unwrap();
+    assert!(
+        store
+            .see_session(id, session.id, sample::at(9), trail("see_session"))
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .end_session(id, session.id, sample::at(9), trail("end_session"))
+            .await
+            .unwrap()
+    );
+    let removed = store.remove_member(id, user, Role::Admin, trail("remove_member")).await;
+    assert_eq!(removed.unwrap(), MemberChange::Changed);
 }
 
 /// `Taken`, `Conflict` and `false` leave no entry and no event.

@@ -4,11 +4,12 @@ use crate::{
     json::{self, Tree, write_string},
     limits,
     lint::{self, Lints},
+    manifest::Arrays,
     node::{NodeKind, Spot},
     property::{Draft, Source},
     request::{Encode, Text},
     template::{Names, Origin, Place, Template, write_place},
-    values::{FieldProblem, Found, Scope, as_text},
+    values::{FieldProblem, Found, Scope, as_text, pointer_token},
 };
 
 /// A JSON value with places in it.
@@ -180,9 +181,9 @@ impl Shape {
     /// Writes `name=value` pairs; inside arrays and objects the names grow brackets.
     pub(crate) fn write_pairs(&self, name: &str, scope: &Scope<'_>, pairs: &mut Pairs) -> Result<(), FieldProblem> {
         match self {
-            Self::Fixed(tree) => pairs.tree(name, tree, scope),
-            Self::Whole(place) => match scope.look(place) {
-                Found::Value(tree) => pairs.tree(name, tree, scope),
+            Self::Fixed(tree) => pairs.tree(name, "", tree, scope),
+            Self::Whole(place) => match scope.look_or_null(place) {
+                Found::Value(tree) => pairs.tree(name, &place.pointer(), tree, scope),
                 Found::Secret(_) => {
                     let encode = pairs.encode;
                     write_place(place, scope, encode, pairs.start(name))
@@ -245,27 +246,36 @@ pub(super) fn write_json_object(
 pub(crate) struct Pairs {
     pub(crate) out: Text,
     encode: Encode,
-    /// Whether an array repeats its name instead of numbering it.
-    repeat: bool,
+    arrays: Arrays,
+    /// What a null is written as; nothing leaves its pair out.
+    null: Option<&'static str>,
     count: usize,
+    /// Values that were looked at, those too that make no pair.
+    visited: usize,
 }
 
 impl Pairs {
+    /// A form is a value that is sent: in it a null says "no value", which is written as an empty text.
     pub(crate) fn form() -> Self {
         Self {
             out: Text::default(),
             encode: Encode::Form,
-            repeat: false,
+            arrays: Arrays::Index,
+            null: Some(""),
             count: 0,
+            visited: 0,
         }
     }
 
-    pub(crate) fn query() -> Self {
+    /// A query asks: what is null is not asked for.
+    pub(crate) fn query(arrays: Arrays) -> Self {
         Self {
             out: Text::default(),
             encode: Encode::Percent,
-            repeat: true,
+            arrays,
+            null: None,
             count: 0,
+            visited: 0,
         }
     }
 
@@ -279,30 +289,47 @@ impl Pairs {
         &mut self.out
     }
 
-    fn tree(&mut self, name: &str, tree: &Tree, scope: &Scope<'_>) -> Result<(), FieldProblem> {
-        if self.count >= limits::FORM_PAIRS {
-            let message = format!("it makes more than {} pairs", limits::FORM_PAIRS);
+    /// Writes a value; `pointer` is where it stands in the input.
+    ///
+    /// Every value costs its name and its place, whether or not a pair comes of it: what is empty makes us as much work.
+    fn tree(&mut self, name: &str, pointer: &str, tree: &Tree, scope: &Scope<'_>) -> Result<(), FieldProblem> {
+        if self.visited >= limits::FORM_VALUES {
+            let message = format!("it is made of more than {} values", limits::FORM_VALUES);
             return Err(FieldProblem::new("", message));
         }
+        self.visited += 1;
+        scope.spend(name.len() + pointer.len())?;
         match tree {
-            Tree::Null => Ok(()),
+            Tree::Null => match self.null {
+                Some(text) => self.scalar(name, text, scope),
+                None => Ok(()),
+            },
             Tree::Array(items) => items.iter().enumerate().try_for_each(|(index, item)| {
-                if self.repeat {
-                    self.tree(name, item, scope)
-                } else {
-                    self.tree(&format!("{name}[{index}]"), item, scope)
+                let pointer = format!("{pointer}/{index}");
+                match self.arrays {
+                    Arrays::Repeat => self.tree(name, &pointer, item, scope),
+                    Arrays::Index => self.tree(&format!("{name}[{index}]"), &pointer, item, scope),
                 }
             }),
-            Tree::Object(entries) => entries
-                .iter()
-                .try_for_each(|(key, value)| self.tree(&format!("{name}[{key}]"), value, scope)),
-            scalar => {
-                scope.spend(name.len() + as_text(scalar).len())?;
-                let mut text = String::new();
-                self.encode.write(&as_text(scalar), &mut text);
-                self.start(name).push_str(&text);
-                Ok(())
-            }
+            Tree::Object(entries) => entries.iter().try_for_each(|(key, value)| {
+                let pointer = format!("{pointer}/{}", pointer_token(key));
+                if key.is_empty() || key.contains(['[', ']']) {
+                    return Err(FieldProblem::new(pointer, BRACKETS));
+                }
+                self.tree(&format!("{name}[{key}]"), &pointer, value, scope)
+            }),
+            scalar => self.scalar(name, &as_text(scalar), scope),
         }
     }
+
+    fn scalar(&mut self, name: &str, value: &str, scope: &Scope<'_>) -> Result<(), FieldProblem> {
+        scope.spend(value.len())?;
+        let mut text = String::new();
+        self.encode.write(value, &mut text);
+        self.start(name).push_str(&text);
+        Ok(())
+    }
 }
+
+/// Why a key is refused: with it a value would be read in another place than it was put.
+const BRACKETS: &str = "this name is written in brackets: it cannot be empty or hold `[` or `]`";

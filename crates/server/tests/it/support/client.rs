@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::contract::CONTRACT;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
@@ -49,8 +50,33 @@ impl Ask {
         self
     }
 
+    /// A header of any bytes that a header may have.
+    pub(crate) fn raw_header(mut self, name: &'static str, value: &[u8]) -> Self {
+        self.headers
+            .append(HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());
+        self
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     pub(crate) fn key(self, key: &str) -> Self {
         self.header("authorization", &format!("Bearer {key}"))
+    }
+
+    /// As a page of the server at this address, with a session.
+    pub(crate) fn session(self, token: &str) -> Self {
+        self.header("cookie", &format!("__Host-tieline={token}"))
+            .header("sec-fetch-site", "same-origin")
+    }
+
+    pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.text("application/x-www-form-urlencoded", body)
     }
 
     pub(crate) fn json(self, body: &Value) -> Self {
@@ -78,6 +104,19 @@ impl Answer {
         self.json["code"].as_str().unwrap_or_default()
     }
 
+    /// The token of the session that began with this answer.
+    pub(crate) fn session(&self) -> String {
+        set_session(&self.headers).unwrap_or_else(|| panic!("no session began: {}", self.text))
+    }
+
+    /// The token of the one-time link that was told.
+    pub(crate) fn link(&self) -> String {
+        let link = self.json["link"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no link: {}", self.text));
+        link.split_once("/setup?token=").unwrap().1.to_owned()
+    }
+
     /// The answer without what differs between any two.
     pub(crate) fn without_request_id(&self) -> (u16, Value) {
         let mut json = self.json.clone();
@@ -87,55 +126,79 @@ impl Answer {
         (self.status, json)
     }
 
-    /// What must hold of every answer: it has an id, nobody keeps it or guesses its type, an error is a problem with all
-    /// its parts, and the status is one that the API description declares.
-    pub(crate) fn judge(&self, document: &Value, method: &Method, path: &str) {
-        let header = |name: &str| {
-            self.headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-        };
-        let told = format!("{method} {path}: {} {}", self.status, self.text);
-        assert_eq!(header("x-request-id").len(), 32, "{told}");
-        assert_eq!(header("cache-control"), "no-store", "U4: {told}");
-        assert_eq!(header("x-content-type-options"), "nosniff", "{told}");
-        if self.status >= 400 && *method != Method::HEAD {
-            assert_eq!(header("content-type"), "application/problem+json", "{told}");
-            assert_eq!(self.json["status"], self.status, "{told}");
-            assert_eq!(self.json["requestId"], header("x-request-id"), "{told}");
-            assert_eq!(self.json["type"], format!("/errors/{}", self.code()), "{told}");
-            assert_eq!(self.json["detail"], self.json["error"], "{told}");
-            assert!(!self.json["title"].as_str().unwrap_or_default().is_empty(), "{told}");
-        }
-        if let Some(operation) = operation(document, method, path) {
-            let declared = &operation["responses"][self.status.to_string()];
-            assert!(!declared.is_null(), "the API description does not declare this: {told}");
-            if self.status >= 400 {
-                let codes = declared["description"].as_str().unwrap_or_default();
-                assert!(
-                    codes.split(", ").any(|code| code == self.code()),
-                    "not among {codes}: {told}"
-                );
+    /// What must hold of every answer: its form, and that status, code, type and body are what the API description declares.
+    pub(crate) fn fault(&self, method: &Method, path: &str) -> Option<String> {
+        self.malformed(method, path).or_else(|| {
+            let operation = CONTRACT.operation(method, path)?;
+            if self.is_passed_on() {
+                let described = operation["responses"]["default"].is_object();
+                return (!described).then(|| "an upstream's answer is not declared".to_owned());
             }
+            // The description tells of problems, and their codes are in their bodies.
+            let told_whole = *method != Method::HEAD || self.status < 400;
+            let judged = told_whole && !self.is_form_again(path);
+            judged.then(|| CONTRACT.fault(operation, self)).flatten()
+        })
+    }
+
+    /// Whether this is what an upstream answered, which the proxy passes on whatever it is.
+    fn is_passed_on(&self) -> bool {
+        self.headers
+            .get("tieline-answered-by")
+            .is_some_and(|by| by == "upstream")
+    }
+
+    /// Whether this is a form that went wrong, which comes back as a page.
+    fn is_form_again(&self, path: &str) -> bool {
+        let html = self
+            .headers
+            .get("content-type")
+            .is_some_and(|kind| kind == "text/html; charset=utf-8");
+        self.status >= 400 && html && path.starts_with("/setup")
+    }
+
+    /// Panics over what [`Answer::fault`] finds.
+    pub(crate) fn judge(&self, method: &Method, path: &str) {
+        let fault = self.fault(method, path);
+        if let Some(fault) = fault {
+            panic!("{fault}: {method} {path}: {} {}", self.status, self.text);
         }
     }
-}
 
-/// What the description says of a request's route.
-fn operation<'a>(document: &'a Value, method: &Method, path: &str) -> Option<&'a Value> {
-    let path = path.split('?').next().unwrap_or_default();
-    let method = method.as_str().to_ascii_lowercase();
-    let fits = |template: &str| {
-        let part_fits = |(wanted, part): (&str, &str)| wanted == part || (wanted.starts_with('{') && !part.is_empty());
-        template.split('/').count() == path.split('/').count()
-            && template.split('/').zip(path.split('/')).all(part_fits)
-    };
-    let paths = document["paths"].as_object()?;
-    let mut fitting: Vec<_> = paths.iter().filter(|(template, _)| fits(template)).collect();
-    // A literal path goes before one with parameters.
-    fitting.sort_by_key(|(template, _)| template.matches('{').count());
-    fitting.first()?.1.get(&method)
+    /// What is wrong with an answer's form: it has an id, nobody keeps it or guesses its type, and an error is a problem
+    /// with all its parts.
+    fn malformed(&self, method: &Method, path: &str) -> Option<String> {
+        let header = |name: &str| {
+            let value = self.headers.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default()
+        };
+        let mut must = vec![
+            ("x-request-id", header("x-request-id").len() == 32),
+            ("U4: cache-control", header("cache-control") == "no-store"),
+            ("x-content-type-options", header("x-content-type-options") == "nosniff"),
+        ];
+        if self.is_passed_on() {
+            must.push((
+                "U3: content-security-policy",
+                header("content-security-policy") == "sandbox",
+            ));
+        } else if self.status >= 400 && *method != Method::HEAD && !self.is_form_again(path) {
+            let json = &self.json;
+            must.extend([
+                ("problem+json", header("content-type") == "application/problem+json"),
+                ("its status", json["status"] == self.status),
+                ("its requestId", json["requestId"] == header("x-request-id")),
+                ("its type", json["type"] == format!("/errors/{}", self.code())),
+                ("its detail", json["detail"] == json["error"]),
+                (
+                    "its title",
+                    json["title"].as_str().is_some_and(|title| !title.is_empty()),
+                ),
+            ]);
+        }
+        let broken = must.iter().find(|(_, holds)| !holds);
+        broken.map(|(what, _)| format!("{what} is not what it must be"))
+    }
 }
 
 /// Sends a request on a connection of its own.
@@ -164,12 +227,25 @@ pub(crate) async fn ask(address: SocketAddr, ask: Ask) -> Answer {
             canary::told_once(key);
         }
     }
+    if let Some(token) = set_session(&head.headers) {
+        canary::told_once(&token);
+    }
+    if let Some((_, token)) = json["link"].as_str().and_then(|link| link.split_once("token=")) {
+        canary::told_once(token);
+    }
     Answer {
         status: head.status.as_u16(),
         headers: head.headers,
         json,
         text: String::from_utf8(body.to_vec()).unwrap(),
     }
+}
+
+/// The token in a `Set-Cookie` that begins a session.
+fn set_session(headers: &HeaderMap) -> Option<String> {
+    let cookie = headers.get("set-cookie")?.to_str().ok()?;
+    let token = cookie.strip_prefix("__Host-tieline=")?.split(';').next()?;
+    (!token.is_empty()).then(|| token.to_owned())
 }
 
 /// Sends bytes as they are and reads what comes until the server closes.

@@ -11,7 +11,7 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use tieline_testkit::canary::Canary;
 use tokio::{net::TcpListener, sync::Notify};
@@ -45,9 +45,13 @@ impl Upstream {
     pub(crate) async fn start() -> Self {
         let shared = Arc::<Shared>::default();
         let router = Router::new()
-            .route("/me", get(me))
+            .route("/me", any(me))
             .route("/messages", post(message))
             .route("/slow", get(slow))
+            .route(
+                "/echo",
+                get(async |headers: HeaderMap| format!(r#"{{"told":{:?}}}"#, token(&headers))),
+            )
             .route("/odd", get(async || r#"{"id":7}"#))
             .route(
                 "/busy",
@@ -115,6 +119,8 @@ endpoints:
     body:
       schema: {{ type: object, properties: {{ content: {{ type: string, required: true }}, amount: {{ type: number }} }} }}
     output: {{ type: object, properties: {{ id: {{ type: string }}, amount: {{ type: number }} }} }}
+  - {{ id: echo, name: Echo, method: GET, path: /echo }}
+  - {{ id: misfit, name: Misfit, method: GET, path: /echo, output: {{ type: object, properties: {{ told: {{ type: number }} }} }} }}
   - {{ id: slow, name: Slow, method: GET, path: /slow }}
   - {{ id: odd, name: Odd, method: GET, path: /odd, output: {{ type: object, properties: {{ id: {{ type: string }} }} }} }}
   - {{ id: busy, name: Busy, method: GET, path: /busy }}
@@ -123,6 +129,12 @@ endpoints:
             self.address
         )
     }
+}
+
+/// What came as the credential.
+fn token(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default()
 }
 
 fn signed_in(headers: &HeaderMap) -> bool {

@@ -1,0 +1,25 @@
+//! The ledger of calls: every call that was admitted leaves one row, and no statement on its way.
+//!
+//! Room for the row is taken when a call is admitted, so that nothing is ever dropped to make room: while there is none, new
+//! calls are refused. What ended waits in memory and is written in batches by [`Connectors::keep_ledger`]; where nobody
+//! runs that, by the calls themselves once enough wait, and by [`Connectors::close`].
+//!
+//! Each batch leaves one entry in the audit chain, with the range of its places and a digest over the marks of its rows. A
+//! mark is a keyed hash of one row and its place, so a row that is altered later is found by itself, and one that is taken
+//! out or put in by its place.
+
+mod keep;
+mod marks;
+mod prune;
+mod queue;
+mod read;
+
+pub(crate) use self::{
+    marks::RECORDED,
+    prune::PRUNED,
+    queue::{Ledger, Room},
+};
+pub use self::{
+    marks::{Marker, digest},
+    read::CallQuery,
+};

@@ -1,0 +1,195 @@
+//! Searching, exporting and verifying the audit log over HTTP.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tieline::{
+    audit::{AuditEntry, GENESIS, chain},
+    clock::Timestamp,
+    store::AuditRow,
+};
+
+use crate::support::{Ask, Tenant, TestApp};
+
+/// An entry of an export, read as anybody would.
+#[derive(Deserialize)]
+struct Entry<'a> {
+    seq: u64,
+    id: tieline::id::AuditId,
+    at: Timestamp,
+    actor: String,
+    action: String,
+    subject: String,
+    #[serde(borrow)]
+    detail: &'a RawValue,
+    hash: String,
+}
+
+#[derive(Deserialize)]
+struct Export<'a> {
+    #[serde(borrow)]
+    data: Vec<Entry<'a>>,
+}
+
+impl Entry<'_> {
+    fn row(self, tenant: &Tenant) -> AuditRow {
+        let mut hash = GENESIS;
+        for (place, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&self.hash[2 * place..2 * place + 2], 16).unwrap();
+        }
+        AuditRow {
+            seq: self.seq,
+            hash,
+            entry: AuditEntry {
+                id: self.id,
+                tenant: tenant.id,
+                at: self.at,
+                actor: self.actor,
+                action: self.action,
+                subject: self.subject,
+                detail: self.detail.get().to_owned(),
+            },
+        }
+    }
+}
+
+async fn log(app: &TestApp, tenant: &Tenant, query: &str) -> String {
+    let answer = app
+        .ask(Ask::get(format!("/api/v1/audit-logs?{query}")).key(&tenant.key))
+        .await;
+    assert_eq!(answer.status, 200, "{query}: {}", answer.text);
+    answer.text
+}
+
+fn subjects(text: &str) -> Vec<String> {
+    let json: serde_json::Value = serde_json::from_str(text).unwrap();
+    let rows = json["data"].as_array().unwrap().iter();
+    rows.map(|row| row["subject"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Fills a tenant's log with more than one step of an export.
+async fn fill(app: &TestApp, tenant: &Tenant) {
+    let link = app.connectors.audit_link(tenant.id);
+    let entries = (0..1_200).map(|n| {
+        let mut entry = tieline::store::conformance::sample::entry(tenant.id, &format!("row {n}"));
+        if n % 7 == 0 {
+            entry.actor = "=cmd|' /C calc'!A0".to_owned();
+        }
+        entry
+    });
+    let trail = tieline::audit::Trail {
+        entries: entries.collect(),
+        events: Vec::new(),
+        link,
+    };
+    app.store.record(tenant.id, trail).await.unwrap();
+}
+
+#[tokio::test]
+async fn a2_an_export_holds_the_whole_chain_and_verifies_by_itself() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.tenant("alice").await, app.tenant("bob").await);
+    app.connect(&alice, "main").await;
+    fill(&app, &alice).await;
+    let text = log(&app, &alice, "format=json").await;
+    let export: Export<'_> = serde_json::from_str(&text).unwrap();
+    let mut rows: Vec<AuditRow> = export.data.into_iter().map(|entry| entry.row(&alice)).collect();
+    assert!(rows.len() > 1_200);
+    let head = app.store.audit_head(alice.id).await.unwrap();
+    let link = app.connectors.audit_link(alice.id);
+    assert_eq!(chain::verify(&rows, &link, head).ok(), head);
+    rows[700].entry.actor.push('x');
+    assert_eq!(chain::verify(&rows, &link, head).unwrap_err().seq, 701);
+    assert!(!log(&app, &bob, "format=json").await.contains("row 1"), "T1");
+
+    let csv = log(&app, &alice, "format=csv&entityType=sample").await;
+    let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
+    assert_eq!(
+        lines[0],
+        "Timestamp,Action,Entity Type,Entity ID,User ID,Detail,Sequence,ID,Hash"
+    );
+    assert_eq!(lines.len(), 1_201);
+    assert!(
+        lines[1].contains(",sample.changed,sample,row 0,'=cmd|' /C calc'!A0,"),
+        "{}",
+        lines[1]
+    );
+    assert!(!csv.contains(",=cmd"), "no cell is a formula");
+}
+
+#[tokio::test]
+async fn the_log_is_searched_in_both_spellings() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("alice").await;
+    let (one, _) = (app.connect(&tenant, "one").await, app.connect(&tenant, "other").await);
+    let all = log(&app, &tenant, "action=connection.created").await;
+    assert_eq!(subjects(&all).len(), 2);
+    let actor: serde_json::Value = serde_json::from_str(&all).unwrap();
+    let actor = actor["data"][0]["actor"].as_str().unwrap().to_owned();
+    for query in [
+        format!("subject={one}&action=connection.created"),
+        format!("entityType=connection&entityId={one}&action=connection.created"),
+        format!("userId={actor}&action=connection.created&subject={one}"),
+        format!("startDate=2020-01-01&endDate=2099-01-01&subject={one}&action=connection.created"),
+    ] {
+        assert_eq!(subjects(&log(&app, &tenant, &query).await), [one.as_str()], "{query}");
+    }
+    assert_eq!(subjects(&log(&app, &tenant, "endDate=2020-01-01").await), [""; 0]);
+    let mut asc = subjects(&log(&app, &tenant, "limit=200").await);
+    asc.reverse();
+    assert_eq!(subjects(&log(&app, &tenant, "limit=200&order=desc").await), asc);
+    // Pages of either order meet.
+    let (mut seen, mut query) = (Vec::new(), "order=desc&limit=2".to_owned());
+    loop {
+        let page = log(&app, &tenant, &query).await;
+        seen.extend(subjects(&page));
+        let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+        let Some(cursor) = page["nextCursor"].as_str() else {
+            break;
+        };
+        query = format!("order=desc&limit=2&cursor={cursor}");
+    }
+    assert_eq!(seen, asc);
+    let twice = app
+        .ask(Ask::get("/api/v1/audit-logs?userId=a&actor=b").key(&tenant.key))
+        .await;
+    assert_eq!(twice.status, 422, "{}", twice.text);
+}
+
+#[tokio::test]
+async fn a3_the_use_of_a_key_is_told_and_verification_holds() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("alice").await;
+    app.connect(&tenant, "main").await;
+    app.connectors.flush_calls().await.unwrap();
+    let used = subjects(&log(&app, &tenant, "action=api_key.used").await);
+    assert_eq!(used.len(), 1, "sampled: {used:?}");
+    let verified = app.ask(Ask::get("/api/v1/audit-logs/verify").key(&tenant.key)).await;
+    assert_eq!(
+        (&verified.json["holds"], &verified.json["calls"]),
+        (&true.into(), &1.into()),
+        "{}",
+        verified.text
+    );
+    let other = format!("{}0", verified.json["head"].as_str().unwrap());
+    let wrong = app
+        .ask(Ask::get(format!("/api/v1/audit-logs/verify?head={other}")).key(&tenant.key))
+        .await;
+    assert_eq!(wrong.status, 422, "a head of another length: {}", wrong.text);
+    let later = format!("999:{}", "0".repeat(64));
+    let cut = app
+        .ask(Ask::get(format!("/api/v1/audit-logs/verify?head={later}")).key(&tenant.key))
+        .await;
+    assert_eq!(
+        (&cut.json["holds"], &cut.json["tampered"]["ledger"]),
+        (&false.into(), &"audit".into()),
+        "{}",
+        cut.text
+    );
+    let operator = app.operator().await;
+    for (tenant, status) in [("alice", 200), (tenant.id.to_string().as_str(), 200), ("nobody", 404)] {
+        let answer = app
+            .ask(Ask::get(format!("/api/v1/tenants/verify?tenant={tenant}")).key(&operator))
+            .await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+}
