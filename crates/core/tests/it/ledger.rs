@@ -32,6 +32,16 @@ async fn newest(house: &House) -> CallEntry {
 }
 
 #[tokio::test]
+async fn a_search_may_go_to_the_end_of_time() {
+    let house = House::of(crate::house::SLEEPY);
+    let query = CallQuery {
+        to: Some(tieline::clock::Timestamp::MAX),
+        ..CallQuery::default()
+    };
+    assert!(house.connectors.calls(&house.by, query).await.unwrap().rows.is_empty());
+}
+
+#[tokio::test]
 async fn a_row_tells_attempts_bytes_and_the_last_status() {
     let twin = Twin::start(vec![
         json_reply("503 Service Unavailable", "{}"),
