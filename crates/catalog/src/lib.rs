@@ -4,7 +4,10 @@
 //! folder and a line in [`IN_RUST`].
 
 pub mod folders;
+pub mod http;
+pub mod rest_api;
 pub mod smtp;
+mod web;
 
 use tieline::{Connector, Result};
 
@@ -27,7 +30,11 @@ const SHIPPED: &[Shipped] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 type Build = fn(&str) -> Result<Connector>;
 
 /// Those whose actions are Rust: the manifest says how to connect, the code does the work.
-const IN_RUST: &[(&str, Build)] = &[("smtp", smtp::connector)];
+const IN_RUST: &[(&str, Build)] = &[
+    ("http", http::connector),
+    ("rest-api", rest_api::connector),
+    ("smtp", smtp::connector),
+];
 
 /// All folders, by id.
 pub fn shipped() -> &'static [Shipped] {

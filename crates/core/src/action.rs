@@ -79,6 +79,8 @@ pub trait ActionInput: Serialize + DeserializeOwned + JsonSchema + Send + 'stati
     const EFFECT: Effect;
     /// Whether a repeat has the effect of one call.
     const IDEMPOTENT: bool = false;
+    /// Whether it needs a connection, or runs with nothing but its input too.
+    const REQUIRES_CONNECTION: bool = true;
 
     /// Does it, with what the first gate admitted.
     fn run(self, admitted: &Admitted) -> impl Future<Output = Result<Self::Output>> + Send;
@@ -97,7 +99,17 @@ impl<I: ActionInput> Action for Typed<I> {
                 )
             })?;
             let output = input.run(admitted).await?;
-            Json::from_type(&output).map_err(|error| Error::internal("an output does not serialise", error))
+            Json::from_type(&output).map_err(|error| match error.kind {
+                JsonErrorKind::TooLarge | JsonErrorKind::TooComplex => Error::new(
+                    Code::UpstreamAnswerTooLarge,
+                    format!(
+                        "`{}` was answered with more than we hand on: {}. Ask for less.",
+                        I::ACTION,
+                        error.message
+                    ),
+                ),
+                _ => Error::internal("an output does not serialise", error),
+            })
         })
     }
 }
@@ -169,7 +181,7 @@ impl Entry {
             description,
             effect: I::EFFECT,
             idempotent: I::IDEMPOTENT,
-            requires_connection: true,
+            requires_connection: I::REQUIRES_CONNECTION,
             input,
             output: schemars::schema_for!(I::Output).to_value(),
             tags: Vec::new(),

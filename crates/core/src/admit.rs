@@ -2,10 +2,12 @@
 //!
 //! It answers an owned [`Admitted`]; dropping that writes down what happened.
 
+mod exchange;
 mod repeats;
 mod tally;
 mod turn;
 
+pub use self::exchange::{Answered, Sending};
 pub(crate) use self::{repeats::Repeats, tally::Tally, turn::Turns};
 
 use std::{
@@ -312,6 +314,11 @@ impl Admitted {
             Some(key) => key.as_str().to_owned(),
             None => self.call.to_string(),
         }
+    }
+
+    /// The identifier of the auth method in use.
+    pub fn auth_id(&self) -> Option<&str> {
+        self.opened.as_ref().map(|opened| opened.auth.as_str())
     }
 
     /// The auth method in use.

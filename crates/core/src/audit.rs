@@ -39,15 +39,18 @@ pub struct Actor {
     pub name: String,
     /// Where they may act; everywhere, unless bound.
     pub environment: Option<Environment>,
+    /// Whether they may write credentials. Who may not does not choose where a credential is sent that names no hosts.
+    pub writes_credentials: bool,
 }
 
 impl Actor {
-    /// An actor of this name, bound to no environment.
+    /// An actor of this name, bound to no environment, who may not write credentials.
     pub fn new(tenant: TenantId, name: impl fmt::Display) -> Self {
         Self {
             tenant,
             name: name.to_string(),
             environment: None,
+            writes_credentials: false,
         }
     }
 
@@ -55,6 +58,15 @@ impl Actor {
     #[must_use]
     pub fn bound_to(self, environment: Option<Environment>) -> Self {
         Self { environment, ..self }
+    }
+
+    /// The same, who may write credentials or may not.
+    #[must_use]
+    pub fn writing_credentials(self, writes_credentials: bool) -> Self {
+        Self {
+            writes_credentials,
+            ..self
+        }
     }
 
     /// The server itself, acting for a tenant without being asked.

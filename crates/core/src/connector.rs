@@ -11,7 +11,8 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tieline_manifest::{Auth, GivenSecret, Json, Manifest, Rate, Tree, Use};
+use serde_json::Value;
+use tieline_manifest::{Auth, FieldKind, GivenSecret, Json, Manifest, Rate, Tree, Use};
 
 use crate::{
     action::{ActionDescriptor, ActionInput, Effect, Entry},
@@ -41,6 +42,10 @@ pub type Tester = for<'a> fn(&'a Admitted) -> BoxFuture<'a, Result<TestReport>>;
 pub struct TestReport {
     /// The account's label at the service, fit to show.
     pub label: Option<String>,
+    /// What there is to say, where it is not that the service was connected.
+    pub message: Option<String>,
+    /// Facts for programs, by name: none is a secret.
+    pub details: BTreeMap<&'static str, Value>,
 }
 
 /// The fields of a connection, checked and parted.
@@ -127,6 +132,12 @@ impl Connector {
         field.is_some_and(|field| field.target)
     }
 
+    /// Whether a field holds headers, each of which is a secret by itself.
+    pub(crate) fn is_headers(&self, auth: &str, name: &str) -> bool {
+        let field = self.auth(auth).and_then(|auth| auth.field(name));
+        field.is_some_and(|field| field.kind == FieldKind::Headers)
+    }
+
     /// Whether a field is a secret.
     pub(crate) fn is_secret(&self, auth: &str, name: &str) -> bool {
         let field = self.auth(auth).and_then(|auth| auth.field(name));
@@ -165,21 +176,20 @@ impl Connector {
                 }
             }))
         })?;
+        // A secret is a text, or several that are kept as one.
+        let text = |given: &GivenSecret| match config.get(&given.key) {
+            Some(Tree::String(text)) => text.clone(),
+            Some(several) => several.to_text(),
+            None => String::new(),
+        };
         for given in &accepted.secrets {
-            let bytes = config.get(&given.key).and_then(Tree::as_str).map_or(0, str::len);
+            let bytes = text(given).len();
             if bytes > MAX_SECRET_BYTES {
                 let detail = format!("A secret has {bytes} bytes; {MAX_SECRET_BYTES} are the most.");
                 let pointer = format!("/config/{}", given.key);
                 return Err(Error::new(Code::ConnectorConfigInvalid, detail).field(pointer, "is too large"));
             }
         }
-        let text = |given: &GivenSecret| {
-            config
-                .get(&given.key)
-                .and_then(Tree::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
         let secrets = accepted
             .secrets
             .iter()
@@ -191,7 +201,8 @@ impl Connector {
         })
     }
 
-    /// The method that was named, else the first whose fields know every given one, else the first.
+    /// The method that was named, else the first whose fields know every given one and its choice, else the first that
+    /// knows them, else the first.
     fn method_for(&self, named: Option<&str>, config: &Json) -> Result<&Auth> {
         let methods = &self.manifest.auth;
         if let Some(id) = named {
@@ -205,12 +216,16 @@ impl Connector {
                 Error::new(Code::ConnectorConfigInvalid, detail).field("/auth", "is not a method of this connector")
             });
         }
-        let given: Vec<&str> = match config.tree() {
-            Tree::Object(fields) => fields.iter().map(|(name, _)| name.as_str()).collect(),
-            _ => Vec::new(),
+        let given = config.tree().as_object().unwrap_or_default();
+        let knows_all = |auth: &&Auth| given.iter().all(|(name, _)| auth.field(name).is_some());
+        // A field that says which method is meant has one option in each.
+        let chooses = |auth: &Auth, (name, value): &(String, Tree)| {
+            let options = auth.field(name).map_or(&[][..], |field| &field.options);
+            options.is_empty() || options.iter().any(|option| option.value == *value)
         };
-        let knows_all = |auth: &&Auth| given.iter().all(|name| auth.field(name).is_some());
-        methods.iter().find(knows_all).or(methods.first()).ok_or_else(|| {
+        let fits = |auth: &&Auth| knows_all(auth) && given.iter().all(|entry| chooses(auth, entry));
+        let found = methods.iter().find(fits).or(methods.iter().find(knows_all));
+        found.or(methods.first()).ok_or_else(|| {
             Error::new(
                 Code::ConnectorConfigInvalid,
                 format!("`{}` declares no way to connect it.", self.id()),

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use crate::{
     action::Action,
-    admit::Admitted,
+    admit::{Admitted, Answered, Sending},
     error::{Code, Error, FieldError, Result, Retry},
-    http::{self, AnswerLimits, With},
+    http,
     limits::MAX_RETRY_PAUSE,
 };
 
@@ -116,26 +116,9 @@ pub(crate) async fn attempt<T>(
     signed: bool,
     read: impl FnOnce(&Head<'_>, &[u8]) -> Result<T, Failure>,
 ) -> Result<T, Failed> {
-    let inner = &admitted.connectors.inner;
-    let with = With {
-        tenant: admitted.by.tenant,
-        allowed_hosts: &admitted.hosts,
-        deadline: admitted.deadline,
-        allotted: admitted.allotted,
-        limits: AnswerLimits::default(),
-        memory: &inner.memory,
-        hosts: &inner.hosts,
-    };
-    let answer = http::exchange(&*inner.outbound, &inner.egress, request, admitted, &with).await;
-    if !answer.as_ref().is_err_and(Error::nothing_sent) {
-        admitted.tally.attempt();
-    }
-    let mut answer = answer?;
-    let (status, headers) = (answer.status.as_u16(), std::mem::take(&mut answer.headers));
-    admitted.tally.answered(status, answer.sent);
-    let (body, weight) = answer.weighed().await?;
-    admitted.carries(weight);
-    admitted.tally.received_bytes(body.len() as u64);
+    let Answered {
+        status, headers, body, ..
+    } = admitted.exchange(Sending::of(request)).await?;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let head = Head {
         status,

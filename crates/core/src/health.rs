@@ -1,8 +1,10 @@
 //! Finding out whether a connection works.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tieline_manifest::Tree;
 use tokio::time::Instant;
 
@@ -31,6 +33,10 @@ pub struct TestResult {
     /// The account's label at the service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Facts about the service that a test of its own found out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "Option<BTreeMap<String, Value>>")]
+    pub details: BTreeMap<&'static str, Value>,
     /// The code of what went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -46,6 +52,7 @@ impl TestResult {
             success: false,
             message: error.detail().to_owned(),
             label: None,
+            details: BTreeMap::new(),
             error_code: Some(error.code()),
             latency_ms: 0,
         }
@@ -151,16 +158,22 @@ async fn found_out(admitted: &Admitted) -> Result<TestResult> {
             success: true,
             message: format!("{name} declares no test for this way of signing in, so nothing was tried."),
             label: None,
+            details: BTreeMap::new(),
             error_code: None,
             latency_ms,
         }),
-        Ok(Report::Works(TestReport { label })) => Ok(TestResult {
+        Ok(Report::Works(TestReport {
+            label,
+            message,
+            details,
+        })) => Ok(TestResult {
             success: true,
-            message: match &label {
+            message: message.unwrap_or_else(|| match &label {
                 Some(label) => format!("Successfully connected to {name}: {label}"),
                 None => format!("Successfully connected to {name}"),
-            },
+            }),
             label,
+            details,
             error_code: None,
             latency_ms,
         }),
@@ -184,8 +197,17 @@ impl Report {
     fn scrubbed(self, admitted: &Admitted) -> Self {
         match self {
             Self::Nothing => Self::Nothing,
-            Self::Works(TestReport { label }) => Self::Works(TestReport {
-                label: label.map(|label| admitted.scrub_label(&label)),
+            Self::Works(report) => Self::Works(TestReport {
+                label: report.label.map(|label| admitted.scrub_label(&label)),
+                details: report
+                    .details
+                    .into_iter()
+                    .map(|(name, fact)| match fact {
+                        Value::String(text) => (name, Value::String(admitted.scrub_label(&text))),
+                        fact => (name, fact),
+                    })
+                    .collect(),
+                ..report
             }),
         }
     }
@@ -221,5 +243,8 @@ async fn test(admitted: &Admitted) -> Result<Report> {
     })
     .await;
     let label = label.map_err(|failed| failed.error)?;
-    Ok(Report::Works(TestReport { label }))
+    Ok(Report::Works(TestReport {
+        label,
+        ..TestReport::default()
+    }))
 }

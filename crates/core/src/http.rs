@@ -17,7 +17,7 @@ pub(crate) mod timeouts;
 pub(crate) mod tls;
 mod weight;
 
-pub(crate) use self::body::passing;
+pub(crate) use self::{body::passing, exchange::exchange_bytes};
 pub use self::{
     body::{IncomingBody, OutgoingBody, bytes_body},
     client::{Client, Outbound, Outgoing},

@@ -43,8 +43,13 @@ impl Merged {
         let mut changed = Vec::new();
         for (given, value) in entries {
             let name = connector.field_name(held.auth, given);
-            // A secret is shown as an object; sent back so, it stays.
-            let shown = kept.contains(&name) && matches!(value, Tree::Object(_));
+            // A secret is shown as an object; sent back so, it stays. Headers are an object of texts.
+            let is_shown = if connector.is_headers(held.auth, &name) {
+                value.get("set").is_some_and(|set| set.as_bool().is_some())
+            } else {
+                value.as_object().is_some()
+            };
+            let shown = kept.contains(&name) && is_shown;
             if shown || fields.get(&name) == Some(value) {
                 continue;
             }

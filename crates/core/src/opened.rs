@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use tieline_manifest::{Json, request::SecretRef};
+use tieline_manifest::{Json, Tree, headers, request::SecretRef};
 
 use crate::{
     audit::Actor,
@@ -57,6 +57,7 @@ impl Opened {
     /// Fields that came with the call.
     pub(crate) fn inline(connector: &Connector, accepted: Accepted) -> Arc<Self> {
         let config = Json::from_tree(accepted.public);
+        let secrets = unfolded(connector, &accepted.auth, accepted.secrets);
         Arc::new(Self {
             id: None,
             connector: connector.id().to_owned(),
@@ -67,9 +68,9 @@ impl Opened {
             secret_version: 0,
             hosts: connector.hosts(config.tree()),
             config,
-            redactor: redactor(&accepted.secrets),
-            present: present(&accepted.secrets),
-            secrets: accepted.secrets,
+            redactor: redactor(&secrets),
+            present: present(&secrets),
+            secrets,
         })
     }
 
@@ -82,7 +83,8 @@ impl Opened {
 
     /// Those of a credential, with fields laid over them.
     pub(crate) fn lent(connector: &Connector, lent: &Arc<Lent>, over: Option<&Json>) -> Result<Self> {
-        let accepted = lent.accepted(connector, over)?;
+        let mut accepted = lent.accepted(connector, over)?;
+        accepted.secrets = unfolded(connector, &accepted.auth, accepted.secrets);
         let redactor = lent.redactor(&accepted)?;
         let config = Json::from_tree(accepted.public);
         Ok(Self {
@@ -100,6 +102,21 @@ impl Opened {
             secrets: accepted.secrets,
         })
     }
+}
+
+/// The secrets, and beside a field that holds headers each of its values as `field.Name`: they are sent, and scrubbed, one
+/// by one.
+fn unfolded(connector: &Connector, auth: &str, mut secrets: BTreeMap<String, Secret>) -> BTreeMap<String, Secret> {
+    let mut values = Vec::new();
+    for (field, secret) in secrets.iter().filter(|(field, _)| connector.is_headers(auth, field)) {
+        let read = headers(&Tree::String(secret.reveal().clone())).unwrap_or_default();
+        values.extend(
+            read.into_iter()
+                .map(|(name, value)| (format!("{field}.{name}"), Secret::new(value))),
+        );
+    }
+    secrets.extend(values);
+    secrets
 }
 
 fn redactor(secrets: &BTreeMap<String, Secret>) -> Redactor {
@@ -174,7 +191,7 @@ impl Connectors {
 
     async fn open(&self, row: &ConnectionRow) -> Result<Arc<Opened>> {
         let connector = self.registry().get(&row.connector)?;
-        let secrets = self.open_secrets(row).await?;
+        let secrets = unfolded(&connector, &row.auth, self.open_secrets(row).await?);
         let config = stored(&row.config)?;
         Ok(Arc::new(Opened {
             id: Some(row.id),

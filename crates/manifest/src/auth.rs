@@ -2,11 +2,13 @@
 
 mod accept;
 mod field;
+mod several;
 
 use std::collections::BTreeMap;
 
 pub use accept::{Accepted, GivenSecret};
 pub use field::{Choice, Field, FieldKind};
+pub use several::{headers, hosts};
 
 use crate::{
     endpoint::{Header, Test, read_headers},

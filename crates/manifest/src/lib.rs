@@ -22,7 +22,7 @@ mod schema;
 mod template;
 mod values;
 
-pub use auth::{Accepted, Auth, AuthKind, Choice, Field, FieldKind, GivenSecret, KeyLocation};
+pub use auth::{Accepted, Auth, AuthKind, Choice, Field, FieldKind, GivenSecret, KeyLocation, headers, hosts};
 pub use endpoint::{Below, Effect, Endpoint, Header, ResponseMapping};
 pub use json::{Json, JsonError, JsonErrorKind, JsonLimits, Tree};
 pub use lint::Lint;

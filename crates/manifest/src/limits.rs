@@ -39,6 +39,8 @@ pub const INPUTS: usize = 500;
 pub const AUTH_METHODS: usize = 50;
 /// Fields of one auth method.
 pub const FIELDS: usize = 100;
+/// Hosts in one field: far more than one credential is meant for.
+pub const HOSTS_IN_FIELD: usize = 100;
 /// Headers of one mapping; a server takes a hundred lines at most.
 pub const HEADERS: usize = 100;
 /// Values, empty ones and those around others too, that are written into a bracketed form or a query: each has its whole

@@ -10,7 +10,7 @@ pub use host::HostRule;
 pub use rate::Exhausted;
 
 use crate::{
-    auth::Auth,
+    auth::{Auth, FieldKind, hosts},
     endpoint::{Address, Endpoint, Header, ResponseMapping, Test},
     json::{Json, Tree},
     lint::Lint,
@@ -276,11 +276,21 @@ impl Manifest {
         self.auth.iter().find(|auth| auth.id == id)
     }
 
-    /// The hosts a credential may be sent to: the declared ones, else the host of the base URL with the connection's
-    /// public fields filled in. Empty when that host is itself a secret or missing: then nothing may be sent.
+    /// The hosts a credential may be sent to: the declared ones, else those that its fields of hosts name, else the host
+    /// of the base URL with the connection's public fields filled in. Empty when that host is itself a secret or missing.
     pub fn hosts(&self, config: &Tree) -> Vec<HostRule> {
         if !self.allowed_hosts.is_empty() {
             return self.allowed_hosts.clone();
+        }
+        let fields = self.auth.iter().flat_map(|auth| &auth.fields);
+        let fields: BTreeSet<&str> = fields
+            .filter(|field| field.kind == FieldKind::Hosts)
+            .map(|field| field.name.as_str())
+            .collect();
+        let named = fields.into_iter().filter_map(|field| hosts(config.get(field)?));
+        let named: Vec<HostRule> = named.flatten().collect();
+        if !named.is_empty() {
+            return named;
         }
         let host = self.base(config).and_then(|url| url.host_str().map(str::to_owned));
         host.as_deref().and_then(HostRule::parse).into_iter().collect()
@@ -302,7 +312,8 @@ impl Manifest {
         };
         let (mut text, mut problems) = (Text::default(), Vec::new());
         let scope = Scope::new(&values, &[]);
-        self.base_url.as_ref()?.write(&scope, false, &mut problems, &mut text);
+        // Whether it may have a query is for the request to judge: here only the beginning counts.
+        self.base_url.as_ref()?.write(&scope, true, &mut problems, &mut text);
         text.as_literal().and_then(|text| url::Url::parse(text).ok())
     }
 

@@ -150,9 +150,23 @@ fn property(shape: &Property, closed: bool) -> Value {
     Value::Object(schema)
 }
 
+/// What holds several values may come as one text, too.
+fn field_type(kind: FieldKind) -> Value {
+    match kind {
+        FieldKind::Hosts | FieldKind::Headers => json!([kind.schema_type(), "string"]),
+        _ => kind.schema_type().into(),
+    }
+}
+
 fn field_schema(field: &Field) -> Value {
     let mut schema = Map::new();
-    schema.insert("type".to_owned(), field.kind.schema_type().into());
+    schema.insert("type".to_owned(), field_type(field.kind));
+    if field.kind == FieldKind::Hosts {
+        schema.insert("items".to_owned(), json!({ "type": "string" }));
+    }
+    if field.kind == FieldKind::Headers {
+        schema.insert("additionalProperties".to_owned(), json!({ "type": "string" }));
+    }
     schema.insert("title".to_owned(), field.label.clone().into());
     put(&mut schema, "description", field.description.clone());
     put(&mut schema, "default", field.default.as_ref().map(Tree::to_value));

@@ -142,7 +142,8 @@ impl Caller {
             browser::may_change(&app.site, head)?;
             let person = app.connectors.authenticate_session(token, asked).await?;
             return Ok(Self {
-                actor: Actor::new(person.tenant, person.user),
+                actor: Actor::new(person.tenant, person.user)
+                    .writing_credentials(role::grants(person.role, Permission::CredentialsWrite)),
                 who: Who::Person(person),
                 counted: true,
             });
@@ -164,7 +165,9 @@ impl Caller {
                 app.connectors.tried_wrong_key(source);
             }
         })?;
-        let actor = Actor::new(key.tenant, key.id).bound_to(key.environment);
+        let actor = Actor::new(key.tenant, key.id)
+            .bound_to(key.environment)
+            .writing_credentials(key_has(&key.permissions, Permission::CredentialsWrite));
         Ok(Self {
             actor,
             who: Who::Key(key),

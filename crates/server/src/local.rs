@@ -66,7 +66,7 @@ impl LocalKey {
         };
         Ok(Self {
             text: Secret::new(digits),
-            actor: Actor::new(tenant, ACTOR),
+            actor: Actor::new(tenant, ACTOR).writing_credentials(true),
             key: Arc::new(key),
         })
     }

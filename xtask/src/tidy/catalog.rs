@@ -55,7 +55,7 @@ fn missing_work(id: &str, parts: &BTreeMap<&str, &SourceFile>, files: &[SourceFi
             .any(|part| part.starts_with("cases/") && part.ends_with(".yaml"));
         return (!has_case).then(|| "cases/<action>.yaml".to_owned());
     }
-    let code = format!("{CATALOG}{id}.rs");
+    let code = format!("{CATALOG}{}.rs", id.replace('-', "_"));
     let has_code = files.iter().any(|file| file.path == code);
     (!has_code).then(|| format!("endpoints, or actions in {code}"))
 }

@@ -20,6 +20,9 @@ pub(super) fn test(admitted: &Admitted) -> BoxFuture<'_, Result<TestReport>> {
             Some((user, _)) => format!("{user} at {}", server.host),
             None => server.host.to_owned(),
         };
-        Ok(TestReport { label: Some(label) })
+        Ok(TestReport {
+            label: Some(label),
+            ..TestReport::default()
+        })
     })
 }

@@ -10,6 +10,19 @@ use tieline_testkit::{canary, evidence};
 
 /// One with these connectors that trusts these authorities (PEM) besides the system's.
 pub(crate) fn with(connectors: Vec<Connector>, authorities: &[&str]) -> Connectors {
+    let policy = EgressPolicy {
+        loopback: true,
+        ..EgressPolicy::default()
+    };
+    made(connectors, policy, authorities)
+}
+
+/// One that may go where this policy lets it.
+pub(crate) fn guarded(connectors: Vec<Connector>, policy: EgressPolicy) -> Connectors {
+    made(connectors, policy, &[])
+}
+
+fn made(connectors: Vec<Connector>, policy: EgressPolicy, authorities: &[&str]) -> Connectors {
     let extra_pem = authorities.iter().map(|pem| pem.as_bytes().to_vec()).collect();
     let database = evidence::data_folder().join("tieline.db");
     let store = SqliteStore::open(&database).unwrap();
@@ -18,10 +31,7 @@ pub(crate) fn with(connectors: Vec<Connector>, authorities: &[&str]) -> Connecto
         .store(store)
         .key(MasterKey::parse(canary::master_key()).unwrap())
         .scope("organization", ScopeRule::Required)
-        .egress(EgressPolicy {
-            loopback: true,
-            ..EgressPolicy::default()
-        })
+        .egress(policy)
         .tls_roots(TlsRoots { extra_pem })
         .connectors(connectors)
         .build()

@@ -5,6 +5,8 @@
 mod discord;
 mod example;
 mod folders;
+mod http;
 mod library;
+mod rest_api;
 mod smtp;
 mod stripe;

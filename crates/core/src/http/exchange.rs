@@ -7,9 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use hyper::ext::ReasonPhrase;
 use tieline_manifest::request::{Request, Segment, TRANSPORT_HEADERS, Text};
 use tokio::time::{Instant, timeout_at};
 
@@ -90,10 +91,25 @@ pub async fn exchange(
     secrets: &dyn Secrets,
     with: &With<'_>,
 ) -> Result<Answer> {
+    exchange_bytes(outbound, egress, request, None, secrets, with).await
+}
+
+/// The same with a body that need not be text, in the place of the request's.
+pub(crate) async fn exchange_bytes(
+    outbound: &dyn Outbound,
+    egress: &Egress,
+    request: &Request,
+    bytes: Option<Bytes>,
+    secrets: &dyn Secrets,
+    with: &With<'_>,
+) -> Result<Answer> {
     // One attempt with the secrets as they are. Whoever can renew them does so on a 401 and attempts once more.
     let shown = shown(request);
     let mut outgoing = prepare(egress, request, secrets, with, &shown, |target, _| target)
         .map_err(|error| error.context("request", &shown))?;
+    if let Some(bytes) = bytes {
+        outgoing.body = bytes_body(bytes);
+    }
     let headers = &mut outgoing.headers;
     headers
         .entry(header::ACCEPT_ENCODING)
@@ -131,6 +147,7 @@ async fn send(outbound: &dyn Outbound, outgoing: Outgoing, with: &With<'_>, show
     Ok(Answer {
         sent,
         status: head.status,
+        reason: reason(&head.extensions, head.status),
         encoding: Encoding::of(&head.headers),
         headers: head.headers,
         body,
@@ -141,6 +158,14 @@ async fn send(outbound: &dyn Outbound, outgoing: Outgoing, with: &With<'_>, show
         seat,
         shown,
     })
+}
+
+fn reason(extensions: &Extensions, status: StatusCode) -> String {
+    let own = extensions.get::<ReasonPhrase>();
+    own.map_or_else(
+        || status.canonical_reason().unwrap_or_default().to_owned(),
+        |reason| String::from_utf8_lossy(reason.as_bytes()).into_owned(),
+    )
 }
 
 /// One of the tenant's exchanges with this host, until its answer was read.
@@ -272,6 +297,8 @@ fn shown(request: &Request) -> String {
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
+    /// The status in the upstream's words, else in those of the standard; empty where neither has any.
+    pub reason: String,
     /// The headers.
     pub headers: HeaderMap,
     /// Bytes of the request's body, secrets filled in.

@@ -38,6 +38,8 @@ pub enum Allotted {
     Declared(Duration),
     /// The operator, or nobody.
     Default(Duration),
+    /// The caller, in the input. It says so of the wait for the first byte, too.
+    Asked(Duration),
     /// Nobody can change it: a test, for which a person waits.
     Fixed(Duration),
 }
@@ -51,14 +53,14 @@ impl Allotted {
     /// How long.
     pub fn total(self) -> Duration {
         match self {
-            Self::Declared(total) | Self::Default(total) | Self::Fixed(total) => total,
+            Self::Declared(total) | Self::Default(total) | Self::Asked(total) | Self::Fixed(total) => total,
         }
     }
 
     /// How long the first byte may take: what is declared slow is not cut by the general limit before its time.
     pub(super) fn first_byte(self, general: Duration) -> Duration {
         match self {
-            Self::Declared(total) => general.max(total),
+            Self::Declared(total) | Self::Asked(total) => general.max(total),
             Self::Default(_) | Self::Fixed(_) => general,
         }
     }
@@ -73,6 +75,9 @@ impl Allotted {
             Self::Default(_) => format!(
                 "The call did not end within {total} (total). The endpoint's `timeout` in the manifest changes it, or an \
                  operator with `outbound.total_seconds`."
+            ),
+            Self::Asked(_) => format!(
+                "The call did not end within {total} (total), which the input's `timeout` gives it; it can give 120 s."
             ),
             Self::Fixed(_) => format!("The test did not end within {total} (total), and it is given no more."),
         }

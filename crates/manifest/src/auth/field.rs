@@ -2,6 +2,7 @@
 
 use regex::Regex;
 
+use super::several;
 use crate::{
     json::Tree,
     limits,
@@ -67,6 +68,10 @@ pub enum FieldKind {
     Number,
     /// True or false.
     Boolean,
+    /// Hosts that the secrets may be sent to: a list, or a text with commas between them.
+    Hosts,
+    /// Headers of a request by name: an object of texts, or the same as a text in JSON. Each value is a secret by itself.
+    Headers,
 }
 
 const KINDS: &[(&str, FieldKind)] = &[
@@ -77,6 +82,8 @@ const KINDS: &[(&str, FieldKind)] = &[
     ("integer", FieldKind::Integer),
     ("number", FieldKind::Number),
     ("boolean", FieldKind::Boolean),
+    ("hosts", FieldKind::Hosts),
+    ("headers", FieldKind::Headers),
 ];
 
 impl FieldKind {
@@ -95,6 +102,8 @@ impl FieldKind {
             Self::Integer => "integer",
             Self::Number => "number",
             Self::Boolean => "boolean",
+            Self::Hosts => "array",
+            Self::Headers => "object",
         }
     }
 
@@ -114,6 +123,14 @@ impl FieldKind {
             Self::Integer => (value.as_number().is_some_and(is_integer), "a whole number is expected"),
             Self::Number => (value.as_number().is_some(), "a number is expected"),
             Self::Boolean => (value.as_bool().is_some(), "true or false is expected"),
+            Self::Hosts => (
+                several::hosts(value).is_some(),
+                "hosts such as `api.acme.example` or `*.acme.example` are expected, without scheme, port and path",
+            ),
+            Self::Headers => (
+                several::headers(value).is_some(),
+                "an object of headers is expected, each a name with a text of one line, and none that belongs to the connection",
+            ),
         };
         (!fits).then_some(message)
     }
@@ -171,7 +188,8 @@ fn read(spot: &Spot<'_>, lints: &mut Lints) -> Option<Field> {
         description: fields.text("description", lints),
         kind,
         secret: fields.boolean("secret", lints).unwrap_or(false),
-        target: fields.boolean("target", lints).unwrap_or(false),
+        // Whatever hosts are named, they are where secrets go.
+        target: fields.boolean("target", lints).unwrap_or(kind == FieldKind::Hosts),
         required: fields.boolean("required", lints).unwrap_or(false),
         default: fields.get("default").map(|spot| spot.node.to_tree()),
         pattern,
@@ -223,8 +241,20 @@ fn check(field: &Field, spot: &Spot<'_>, lints: &mut Lints) {
             );
         }
     }
-    if field.secret && field.kind.schema_type() != "string" {
-        spot.lint(lints, lint::CONTRADICTION, "a secret is of type string, text or url");
+    let may_be_secret = field.kind.schema_type() == "string" || field.kind == FieldKind::Headers;
+    if field.secret && !may_be_secret {
+        spot.lint(
+            lints,
+            lint::CONTRADICTION,
+            "a secret is of type string, text, url or headers",
+        );
+    }
+    if field.kind == FieldKind::Headers && !field.secret {
+        spot.lint(
+            lints,
+            lint::CONTRADICTION,
+            "headers are secret: say so with `secret: true`",
+        );
     }
     if field.secret && (field.default.is_some() || !field.options.is_empty()) {
         spot.lint(

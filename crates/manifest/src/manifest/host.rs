@@ -41,8 +41,10 @@ impl HostRule {
         }
     }
 
-    pub(crate) fn read(spot: &Spot<'_>, lints: &mut Lints) -> Option<Self> {
-        let text = spot.text(lints)?.to_ascii_lowercase();
+    /// The same, but only what may stand in a list of allowed hosts: `*.com` would send a credential to anyone who buys a
+    /// name.
+    pub(crate) fn declared(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
         let (name, below) = match text.strip_prefix("*.") {
             Some(name) => (name, true),
             None => (text.as_str(), false),
@@ -52,9 +54,12 @@ impl HostRule {
                 && label.len() <= 63
                 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         };
-        // `*.com` would send a credential to anyone who buys a name.
         let enough = name.split('.').count() >= if below { 2 } else { 1 };
-        let rule = Self::parse(&text).filter(|_| enough && name.split('.').all(is_label));
+        Self::parse(&text).filter(|_| enough && name.split('.').all(is_label))
+    }
+
+    pub(crate) fn read(spot: &Spot<'_>, lints: &mut Lints) -> Option<Self> {
+        let rule = Self::declared(&spot.text(lints)?);
         if rule.is_none() {
             spot.lint(
                 lints,

@@ -201,7 +201,7 @@ async fn send(run: Run, output: Output) -> Result<(), Failure> {
     let connector = Connector::from_manifest(manifest).build()?;
     let id = connector.id().to_owned();
     let (connectors, _) = start::scratch(&Config::load(Flags::default())?, Some(connector))?;
-    let actor = Actor::new(TenantId::from_bytes([0; 16]), "cli");
+    let actor = Actor::new(TenantId::from_bytes([0; 16]), "cli").writing_credentials(true);
     let via = match config {
         Some(config) => Via::Inline { auth: run.auth, config },
         None => Via::Nothing,
