@@ -445,7 +445,7 @@ impl Secrets for Admitted {
 /// How a call ended that did what it was asked for.
 pub(crate) const OK: &str = "ok";
 
-/// How a call ended whose caller left before the end.
+/// How a call ended that was cut: its caller left before the end, or the server stopped.
 const CANCELLED: &str = "cancelled";
 
 impl Drop for Admitted {

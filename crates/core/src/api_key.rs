@@ -8,12 +8,13 @@ mod uses;
 pub use change::ApiKeyPatch;
 use uses::{Noted, Uses};
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use aws_lc_rs::digest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use crate::{
     audit::Actor,
@@ -24,6 +25,7 @@ use crate::{
     error::{Code, Error, Result},
     event::EventKind,
     id::{ApiKeyId, TenantId},
+    limits::MAX_KEY_LOOKUPS,
     metrics::CacheCounts,
     name::check_name,
     page::{self, Page},
@@ -114,6 +116,8 @@ pub struct CreatedApiKey {
 pub(crate) struct ApiKeys {
     known: Cache<[u8; 32], Known>,
     uses: Uses,
+    /// Whose turn it is to be looked up.
+    turns: Semaphore,
 }
 
 /// A key that is ready.
@@ -130,6 +134,7 @@ impl ApiKeys {
         Self {
             known: Cache::new(capacity),
             uses: Uses::default(),
+            turns: Semaphore::new(MAX_KEY_LOOKUPS),
         }
     }
 
@@ -185,13 +190,25 @@ impl Connectors {
         Ok(key.clone())
     }
 
-    /// Whether this is the text of a key that opened something lately.
-    pub(crate) fn knows_api_key(&self, text: &str) -> bool {
-        self.inner.api_keys.known.get(NO_TENANT, &hash(text)).is_some()
+    /// The same of a key that comes from an address: too many wrong ones from there are told to wait. Only wrong ones, so
+    /// that nobody locks out those they share an address with.
+    ///
+    /// # Errors
+    /// As [`authenticate`](Self::authenticate), and `RATE_LIMITED` in its place.
+    pub async fn authenticate_from(&self, from: Option<IpAddr>, text: &str, asked: &str) -> Result<Arc<ApiKey>> {
+        let key = self.authenticate(text, asked).await;
+        match (key, from) {
+            (Err(error), Some(from)) if error.code() == Code::Unauthenticated => {
+                Err(self.tried_wrong_key(from).err().unwrap_or(error))
+            }
+            (key, _) => key,
+        }
     }
 
     async fn load_api_key(&self, hash: [u8; 32]) -> Result<Option<Arc<Known>>> {
         let store = &self.inner.store;
+        let turn = self.inner.api_keys.turns.acquire().await;
+        let _turn = turn.map_err(|error| Error::internal("the turns for keys are never closed", error))?;
         let ticket = self.inner.api_keys.known.ticket(NO_TENANT, &hash);
         let Some(door) = store.open_door(hash).await? else {
             return Ok(None);

@@ -20,11 +20,13 @@ use std::{collections::BTreeMap, fmt::Display, sync::Arc};
 use arc_swap::ArcSwap;
 use rustls::ClientConfig;
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 use crate::{
     admit::{Repeats, Turns},
     api_key::ApiKeys,
     audit::{Actor, Denials, KeyUses, Trail, Trails},
+    begun::Begun,
     cache::Cache,
     clock::{Clock, Random},
     egress::Egress,
@@ -85,6 +87,7 @@ pub(crate) struct Inner {
     /// What this process's master key looks like from outside.
     pub(crate) fingerprint: [u8; 32],
     pub(crate) heard: Heard,
+    pub(crate) begun: Begun,
 }
 
 impl Connectors {
@@ -142,8 +145,17 @@ impl Connectors {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let ended = tokio::spawn(change(self.clone())).await;
+        let ended = self.begin(change(self.clone())).await;
         ended.unwrap_or_else(|error| Err(Error::internal("a change did not come to its end", error)))
+    }
+
+    /// Begins something that goes on by itself, and that [`close`](Self::close) waits for.
+    pub(crate) fn begin<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        let under_way = self.inner.begun.one_more();
+        tokio::spawn(async move {
+            let _under_way = under_way;
+            work.await
+        })
     }
 
     /// What goes with a change: one audit entry, and events of the same subject.

@@ -5,11 +5,13 @@
 //! come through [`Egress::dial`].
 
 mod addresses;
+mod network;
 mod policy;
 mod resolve;
 mod target;
 
 pub use self::{
+    network::Network,
     policy::{Allow, EgressPolicy},
     resolve::{Resolve, SystemResolver},
     target::Target,

@@ -93,15 +93,14 @@ impl Ticket {
         self.attempt.clone()
     }
 
-    /// Keeps the answer for repeats. An answer over [`MAX_KEPT_ANSWER_BYTES`] is not kept, only that there was one.
+    /// Keeps the answer for repeats, which has at most [`MAX_KEPT_ANSWER_BYTES`]; of a larger one, which is none here, only
+    /// that there was one.
     ///
     /// # Errors
     /// Trouble with vault or store: then repeats are told that the outcome is unknown.
-    pub async fn answered(self, answer: &[u8]) -> Result<()> {
-        if answer.len() > MAX_KEPT_ANSWER_BYTES {
-            return self.keep(Kept::TooLarge).await;
-        }
-        self.keep(Kept::Answer(answer)).await
+    pub async fn answered(self, answer: Option<&[u8]>) -> Result<()> {
+        let small = answer.filter(|answer| answer.len() <= MAX_KEPT_ANSWER_BYTES);
+        self.keep(small.map_or(Kept::TooLarge, Kept::Answer)).await
     }
 
     /// Writes down how it failed, or frees the key when nothing can have happened.
@@ -115,6 +114,7 @@ impl Ticket {
             Fate::Nothing if self.attempt.resumed && !repeatable => Ok(()),
             Fate::Nothing => self.free().await,
             Fate::Unknown if repeatable => self.free().await,
+            Fate::Refused if output_bytes(error) > MAX_KEPT_ANSWER_BYTES => self.keep(Kept::TooLarge).await,
             Fate::Refused => self.keep(Kept::Refused(error)).await,
             Fate::Unknown => self.keep(Kept::Unknown(error.code())).await,
         }
@@ -134,6 +134,11 @@ impl Ticket {
         let store = &self.connectors.inner.store;
         store.finish_idempotent(tenant, id, attempt, sealed).await.map(drop)
     }
+}
+
+/// Bytes of what happened, where an error tells it.
+fn output_bytes(error: &Error) -> usize {
+    error.effect_output().map_or(0, |output| output.text().len())
 }
 
 impl Connectors {

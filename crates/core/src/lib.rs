@@ -45,6 +45,7 @@ pub mod action;
 pub mod admit;
 pub mod api_key;
 pub mod audit;
+mod begun;
 pub mod cache;
 pub mod call;
 pub mod clock;

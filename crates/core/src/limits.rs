@@ -38,9 +38,9 @@ const _: () = assert!(2 * MAX_INPUT_BYTES <= MAX_MEMORY_PER_TENANT && ANSWER_BYT
 /// Memory for what comes in without saying how much it will be is made sure of in pieces of so many bytes.
 pub const MEMORY_PIECE: usize = 64 * 1024;
 
-/// Answers up to this size are not counted: as many as there may be calls or connections of one source hold 16 MiB of
-/// them, and ordinary calls go on while large ones are refused.
-pub const SMALL_ANSWER_BYTES: usize = 16 * 1024;
+/// Requests and answers up to this size are not counted: as many as there may be calls or connections of one source hold
+/// 16 MiB of them, and ordinary calls go on while large ones are refused.
+pub const SMALL_BYTES: usize = 16 * 1024;
 
 /// What a refused caller is told to wait when we are over capacity.
 pub const OVERLOAD_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -132,6 +132,10 @@ pub const EXPIRY_BATCH: usize = 100;
 
 /// API keys kept ready.
 pub const CACHED_API_KEYS: usize = 10_000;
+
+/// API keys looked up at once. A lookup takes well under a millisecond, so a flood of wrong keys on as many connections as
+/// there may be keeps a good one waiting for a moment, and everybody else's statements not at all.
+pub const MAX_KEY_LOOKUPS: usize = 8;
 
 /// Keys whose last use is kept in memory until it is written down, once a minute. More are noted a minute later.
 pub const MAX_NOTED_API_KEYS: usize = 10_000;

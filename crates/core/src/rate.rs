@@ -126,16 +126,6 @@ impl<K: Hash + Eq + Clone> Rates<K> {
         }
     }
 
-    /// Whether a request would be refused, and how long it had to wait. Counts nothing.
-    pub fn spent<Q>(&self, key: &Q, limit: Limit, now: Timestamp) -> Option<Duration>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let mut bucket = *self.buckets().get(key)?;
-        bucket.take(limit, now).err().map(|spent| spent.wait)
-    }
-
     /// Lets nothing pass for so long.
     pub fn hold<Q>(&self, key: &Q, pause: Duration, now: Timestamp)
     where
@@ -280,9 +270,7 @@ mod tests {
             (3, 2, Duration::from_secs(1))
         );
         assert_eq!(rates.take(&1, limit, at(0)).unwrap().remaining, 1);
-        assert_eq!(rates.spent(&1, limit, at(0)), None);
         assert_eq!(rates.take(&1, limit, at(0)).unwrap().remaining, 0);
-        assert_eq!(rates.spent(&1, limit, at(SECOND / 2)), Some(Duration::from_millis(500)));
         assert_eq!(rates.take(&1, limit, at(2 * SECOND)).unwrap().remaining, 1);
         assert_eq!(
             rates.take(&2, limit, at(0)).unwrap().remaining,

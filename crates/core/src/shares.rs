@@ -94,10 +94,11 @@ impl<K: Eq + Hash + Clone> Shares<K> {
         self.0.taken().all
     }
 
-    /// Whether there is nothing left for them.
+    /// Whether there is nothing left for them. Who holds nothing is never kept out by what the others hold.
     pub fn is_spent(&self, by: K) -> bool {
         let taken = self.0.taken();
-        taken.all >= self.0.all || taken.held(&by) >= self.0.each
+        let held = taken.held(&by);
+        held >= self.0.each || (held > 0 && taken.all >= self.0.all)
     }
 }
 
@@ -184,18 +185,21 @@ mod tests {
         );
         assert!(shares.take("one", 1).is_none(), "what it grew by was drawn");
         drop(second);
+        let little = shares.take("one", 1).unwrap();
         let beyond = shares.count("two", 9);
         assert!(
             shares.is_spent("two") && shares.is_spent("one"),
-            "six and their own six, of ten"
+            "six, one and their own six, of ten"
         );
+        assert!(!shares.is_spent("four"), "whoever holds nothing is not kept out");
+        assert!(shares.take("four", 1).is_none(), "and gets no more than there is");
         drop(grown);
         assert!(shares.is_spent("two") && shares.take("two", 1).is_none());
         assert!(
-            !shares.is_spent("one") && shares.take("one", 4).is_some(),
+            !shares.is_spent("one") && shares.take("one", 3).is_some(),
             "what is beyond a part keeps nobody out"
         );
-        drop(beyond);
+        drop((beyond, little));
         let taken = shares.0.taken();
         assert_eq!((taken.all, taken.by.len()), (0, 0), "nobody is remembered for nothing");
     }

@@ -1,51 +1,38 @@
-//! What all routes share, and the serving of it.
+//! What all routes share.
 
 pub(crate) mod life;
 mod patient;
 pub(crate) mod runs;
+mod serve;
+mod tasks;
 
 use std::{
-    net::{IpAddr, Ipv6Addr, SocketAddr},
     ops::Deref,
     sync::{Arc, OnceLock},
 };
 
 use bytes::Bytes;
-use futures_util::FutureExt;
-use hyper::body::Incoming;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
-};
 use tieline::{
     Connectors, Error, Result,
     clock::{Random, SystemRandom},
+    egress::Network,
     id::TenantId,
     setup::SetupLink,
-    shares::{Share, Shares},
+    shares::Shares,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
-use tower::ServiceExt;
 
-use self::{life::Life, patient::Patient, runs::Runs};
+pub use self::serve::serve;
+pub(crate) use self::serve::serve_hurried;
+use self::{life::Life, runs::Runs, tasks::Tasks};
 use crate::{
     api::health::Ready,
-    browser::Peer,
     cors::{Cors, Origin},
-    limits::{
-        ACCEPT_PAUSE, CUT_TIMEOUT, DRAIN_TIMEOUT, HEADER_READ_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE,
-        MAX_HEAD_BYTES, MAX_HEADERS,
-    },
     local::LocalKey,
     metrics::Metrics,
     openapi,
     router::{self, METRICS},
     site::Site,
+    source::Sources,
 };
 
 /// What all routes share. Clones share one state.
@@ -76,6 +63,10 @@ pub struct Shared {
     pub(crate) life: Arc<Life>,
     /// Requests that are run to their end even when their caller is gone.
     pub(crate) runs: Arc<Runs>,
+    /// Where requests come from.
+    pub(crate) sources: Arc<Sources>,
+    /// Connections with whoever asks.
+    conversations: Arc<Tasks>,
     random: Arc<dyn Random>,
 }
 
@@ -104,6 +95,8 @@ impl App {
             connectors,
             life: Arc::new(Life::new()),
             runs: Arc::new(Runs::new()),
+            sources: Arc::default(),
+            conversations: Arc::new(Tasks::new()),
             random: Arc::new(SystemRandom),
         }))
     }
@@ -131,6 +124,15 @@ impl App {
     pub fn at(self, site: Site) -> Self {
         Self(Arc::new(Shared {
             site,
+            ..Arc::unwrap_or_clone(self.0)
+        }))
+    }
+
+    /// Believes proxies in these networks whom they pass on.
+    #[must_use]
+    pub fn behind(self, proxies: Vec<Network>) -> Self {
+        Self(Arc::new(Shared {
+            sources: Arc::new(Sources::behind(proxies)),
             ..Arc::unwrap_or_clone(self.0)
         }))
     }
@@ -211,129 +213,8 @@ impl RequestId {
     }
 }
 
-/// A place for one connection, given back on drop.
-type Seat = (OwnedSemaphorePermit, Share<IpAddr>);
-
-/// Said, if it gets through, to whoever holds too many connections already.
-const NO_SEAT: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-
-/// Serves until `shutdown` is over, then lets open requests end, [`DRAIN_TIMEOUT`] at most. Those that take longer are
-/// answered that they are cut.
-pub async fn serve(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>) {
-    let by_source = Shares::new(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE);
-    serve_shared(listener, app, shutdown, by_source).await;
-}
-
-async fn serve_shared(listener: TcpListener, app: App, shutdown: impl Future<Output = ()>, by_source: Shares<IpAddr>) {
-    let router = app.router();
-    let graceful = GracefulShutdown::new();
-    let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        tokio::select! {
-            () = &mut shutdown => break,
-            (stream, from, permit) = accept(&listener, &seats) => {
-                take_in((stream, from, permit), &by_source, &router, &graceful);
-            }
-        }
-    }
-    app.ready.stop();
-    app.life.drain();
-    // Who is in the queue has been told by the kernel that they are connected.
-    while let Some(connected) = accept(&listener, &seats).now_or_never() {
-        take_in(connected, &by_source, &router, &graceful);
-    }
-    drop(listener);
-    let_end(graceful, &app).await;
-}
-
-/// Gives a connection its seat, or says that there is none.
-fn take_in(
-    (stream, from, permit): (TcpStream, SocketAddr, OwnedSemaphorePermit),
-    by_source: &Shares<IpAddr>,
-    router: &axum::Router,
-    graceful: &GracefulShutdown,
-) {
-    let Some(share) = by_source.take(source(from.ip()), 1) else {
-        let _ = stream.try_write(NO_SEAT);
-        return;
-    };
-    // Answers are one write each: waiting for more to send only delays them.
-    let _ = stream.set_nodelay(true);
-    converse(stream, (permit, share), router.clone(), graceful);
-}
-
-/// Lets open requests end, also those whose caller is gone; after a while it ends them.
-async fn let_end(graceful: GracefulShutdown, app: &App) {
-    let limit = tokio::time::Instant::now() + DRAIN_TIMEOUT;
-    let mut ended = std::pin::pin!(graceful.shutdown());
-    let callers = tokio::time::timeout_at(limit, &mut ended).await;
-    let runs = tokio::time::timeout_at(limit, app.runs.idle()).await;
-    if callers.is_err() || runs.is_err() {
-        tracing::warn!("some requests did not end in time and are cut");
-    }
-    if callers.is_err() {
-        app.life.end();
-        if tokio::time::timeout(CUT_TIMEOUT, &mut ended).await.is_err() {
-            tracing::warn!("some callers did not take in time that they were cut");
-        }
-    }
-    app.runs.end().await;
-}
-
-/// The next connection, once there is a seat for it.
-async fn accept(listener: &TcpListener, seats: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-    let seat = seats.clone().acquire_owned().await.expect("the seats are never closed");
-    loop {
-        match listener.accept().await {
-            Ok((stream, from)) => return (stream, from, seat),
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Whom a connection counts for: the address, or for IPv6 the network of 64 bits that one customer is given.
-fn source(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
-    }
-}
-
-fn converse<S>(stream: S, seat: Seat, router: axum::Router, graceful: &GracefulShutdown)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    // Noted for what must be counted by where it comes from, such as failed sign-ins.
-    let peer = Peer(seat.1.by());
-    let service = router.map_request(move |mut request: http::Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        request
-    });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(stream)), TowerToHyperService::new(service));
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended early");
-        }
-        drop(seat);
-    });
-}
-
 #[cfg(test)]
 mod tests {
-    use tieline::{clock::SystemRandom, store::MemoryStore, vault::MasterKey};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
     use super::*;
 
     #[test]
@@ -341,122 +222,5 @@ mod tests {
         let bytes = std::array::from_fn(|place| (place as u8).wrapping_mul(17).wrapping_add(1));
         let expected = format!("{:032x}", u128::from_be_bytes(bytes));
         assert_eq!(RequestId::of(bytes).as_str(), expected);
-    }
-
-    #[test]
-    fn l2_a_source_is_an_address_or_a_network_of_one_customer() {
-        let source = |text: &str| source(text.parse().unwrap()).to_string();
-        assert_eq!(source("127.0.0.1"), "127.0.0.1");
-        assert_eq!(source("::ffff:192.0.2.7"), "192.0.2.7");
-        assert_eq!(source("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
-    }
-
-    /// G13: who cannot be waited for is told, and what did end is whole.
-    #[tokio::test(start_paused = true)]
-    async fn what_takes_too_long_is_cut_with_an_answer_when_the_server_stops() {
-        async fn never() -> Result<crate::route::Nothing> {
-            std::future::pending().await
-        }
-        let app = app();
-        let endless = crate::route::route(http::Method::GET, "/endless", crate::caller::Access::Anyone, never);
-        let router = router::build(app.clone(), vec![endless]);
-        let (mut client, stream) = tokio::io::duplex(64 * 1024);
-        let (seats, by_source) = (Arc::new(Semaphore::new(1)), Shares::new(1, 1));
-        let permit = seats.acquire_owned().await.unwrap();
-        let share = by_source.take(IpAddr::V6(Ipv6Addr::LOCALHOST), 1).unwrap();
-        let graceful = GracefulShutdown::new();
-        converse(stream, (permit, share), router, &graceful);
-        client
-            .write_all(b"GET /endless HTTP/1.1\r\nhost: t\r\n\r\n")
-            .await
-            .unwrap();
-        // The request is in before the end begins.
-        while app.life.watchers() == 0 {
-            tokio::task::yield_now().await;
-        }
-        assert!(!app.is_draining());
-        app.life.drain();
-        let started = tokio::time::Instant::now();
-        let_end(graceful, &app).await;
-        assert_eq!(started.elapsed(), DRAIN_TIMEOUT);
-        assert!(app.is_draining());
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
-        assert!(
-            answer.contains("connection: close") && answer.contains("SERVER_STOPPING"),
-            "{answer}"
-        );
-    }
-
-    fn app() -> App {
-        let key = MasterKey::generate(&SystemRandom).unwrap();
-        let connectors = Connectors::builder().store(MemoryStore::new()).key(key);
-        App::new(connectors.build().unwrap())
-    }
-
-    /// The first line of an answer, or none when the connection ended without one.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test talks to its own server, not to an upstream"
-    )]
-    async fn ask(address: SocketAddr) -> (TcpStream, String) {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let _ = stream.write_all(b"GET /health HTTP/1.1\r\nhost: t\r\n\r\n").await;
-        let mut line = Vec::new();
-        while let Ok(byte @ 1..) = stream.read_u8().await {
-            if byte == b'\r' {
-                break;
-            }
-            line.push(byte);
-        }
-        (stream, String::from_utf8(line).unwrap())
-    }
-
-    #[tokio::test]
-    async fn l2_one_source_does_not_take_every_seat() {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let served = tokio::spawn(serve_shared(listener, app(), std::future::pending(), Shares::new(9, 2)));
-        let works = |line: &str| line == "HTTP/1.1 200 OK";
-        let [(first, one), (_second, two)] = [ask(address).await, ask(address).await];
-        assert!(works(&one) && works(&two));
-        let (_, three) = ask(address).await;
-        assert!(!works(&three), "loopback is a source like any other");
-        assert!(
-            three.is_empty() || three == "HTTP/1.1 503 Service Unavailable",
-            "{three}"
-        );
-        drop(first);
-        // The server sees the end of a connection in its own time.
-        while !works(&ask(address).await.1) {}
-        served.abort();
-    }
-
-    /// L2: whoever asks again and again and never reads loses the seat.
-    #[tokio::test(start_paused = true)]
-    async fn l2_a_seat_is_not_kept_by_whoever_does_not_read() {
-        let app = app();
-        for pipelined in [1, 200] {
-            let (mut client, stream) = tokio::io::duplex(4096);
-            let (seats, by_source) = (Arc::new(Semaphore::new(1)), Shares::new(1, 1));
-            let permit = seats.clone().acquire_owned().await.unwrap();
-            let share = by_source.take(IpAddr::V6(Ipv6Addr::LOCALHOST), 1).unwrap();
-            let graceful = GracefulShutdown::new();
-            converse(stream, (permit, share), app.router(), &graceful);
-            let asking = tokio::spawn(async move {
-                let request = "GET /api/v1/openapi.json HTTP/1.1\r\nhost: t\r\n\r\n".repeat(pipelined);
-                let _ = client.write_all(request.as_bytes()).await;
-                // Stays, and reads nothing.
-                std::future::pending::<()>().await;
-                drop(client);
-            });
-            let free = tokio::time::timeout(std::time::Duration::from_secs(600), seats.acquire()).await;
-            assert!(free.is_ok(), "{pipelined} requests keep the seat");
-            drop(free);
-            assert!(by_source.take(IpAddr::V6(Ipv6Addr::LOCALHOST), 1).is_some());
-            asking.abort();
-        }
     }
 }

@@ -12,8 +12,6 @@
 //! recognised by either header, and a program has no cookies to be abused. The form's page sends no referrer, for which
 //! browsers write `Origin: null`; that is taken there, beside `same-origin` only.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use tieline::{Code, Error, Result, limits::SESSION_LIFE, secret::Secret};
 
@@ -27,23 +25,6 @@ use crate::{
 pub(crate) const COOKIE: &str = "__Host-tieline";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// From which address a connection came; noted when it is accepted.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
-
-/// Whom an attempt counts for.
-pub(crate) struct Source(pub(crate) IpAddr);
-
-impl Extract for Source {
-    async fn extract(request: &mut Request) -> Result<Self> {
-        let peer = request.head.extensions.get::<Peer>();
-        // What comes over no connection comes from this machine.
-        Ok(Self(peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| peer.0)))
-    }
-
-    fn describe(_: &mut Operation<'_>) {}
-}
 
 /// The token of the session that the browser shows, if it shows one.
 pub(crate) struct Shown(pub(crate) Option<Secret>);

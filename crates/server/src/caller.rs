@@ -17,11 +17,7 @@ use tieline::{
     session::Person,
 };
 
-use crate::{
-    app::App,
-    browser::{self, Peer},
-    route::invalid,
-};
+use crate::{app::App, browser, route::invalid, source};
 
 /// Declares the permissions: every noun can be read, written and executed.
 macro_rules! permissions {
@@ -157,14 +153,8 @@ impl Caller {
                 counted: false,
             });
         }
-        let source = head.extensions.get::<Peer>().map(|peer| peer.0);
-        app.connectors.may_try_key(source, token)?;
-        let key = app.connectors.authenticate(token, asked).await;
-        let key = key.inspect_err(|error| {
-            if error.code() == Code::Unauthenticated {
-                app.connectors.tried_wrong_key(source);
-            }
-        })?;
+        let from = source::of(head).map(|source| source.0);
+        let key = app.connectors.authenticate_from(from, token, asked).await?;
         let actor = Actor::new(key.tenant, key.id)
             .bound_to(key.environment)
             .writing_credentials(key_has(&key.permissions, Permission::CredentialsWrite));

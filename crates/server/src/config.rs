@@ -3,6 +3,7 @@
 //! `config.default.toml` is the manual and the list of what can be set. This is the one place that reads the
 //! environment, besides [`MasterKey::from_env`](tieline::vault::MasterKey::from_env).
 
+mod read;
 mod settings;
 mod shown;
 #[cfg(test)]
@@ -19,7 +20,7 @@ use std::{
 
 use tieline::{
     Code, Error, MasterKey, Result,
-    egress::{Allow, EgressPolicy},
+    egress::{Allow, EgressPolicy, Network},
     http::Timeouts,
     rate::{Limit, RateLimits},
     scope::{MAX_SCOPE_BYTES, Scope, ScopeRule},
@@ -27,13 +28,17 @@ use tieline::{
 };
 use tieline_manifest::lint;
 use tracing_subscriber::EnvFilter;
-use url::{Host, Url};
+use url::Url;
 
-use self::settings::Settings;
 pub use self::settings::{Origin, Setting, Value};
+use self::{
+    read::{VARIABLE_NAME, own_addresses, path, public_url, variable_name},
+    settings::Settings,
+};
 use crate::{
     cors,
     limits::{MAX_CALL_SECONDS, MAX_CONNECT_SECONDS, MAX_RATE},
+    source,
 };
 
 /// The file that is read when none is named.
@@ -61,6 +66,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where people reach it, when that is another address.
     pub public_url: Option<Url>,
+    /// The networks of proxies in front of it.
+    pub trusted_proxies: Vec<Network>,
     /// Threads that work; one per processor when it is 0.
     pub threads: usize,
     /// The data folder.
@@ -206,6 +213,11 @@ impl Reader {
             "an http or https URL without user, query and fragment",
             public_url,
         );
+        let trusted_proxies = self.list(
+            "server.trusted_proxies",
+            "networks of your own proxies, such as `10.1.0.0/16` or `fd00::5`",
+            source::proxies,
+        );
         let threads = self.number("server.threads", THREADS, "a number of threads");
         let data = self.text("data.dir", "a path", path);
         let master_key_env = self.text("master_key.env", VARIABLE_NAME, variable_name);
@@ -289,6 +301,7 @@ impl Reader {
         Ok(Config {
             listen,
             public_url,
+            trusted_proxies,
             threads,
             data,
             master_key_env,
@@ -457,39 +470,4 @@ impl Reader {
         let origin = self.0.all[name].origin.clone();
         self.0.problem(name, &origin, what);
     }
-}
-
-/// The addresses listed as ours, and those that are plain to see: where we listen, and where people reach us.
-fn own_addresses(mut listed: Vec<IpAddr>, listen: SocketAddr, public_url: Option<&Url>) -> Vec<IpAddr> {
-    let public = public_url.and_then(|url| match url.host()? {
-        Host::Ipv4(address) => Some(IpAddr::from(address)),
-        Host::Ipv6(address) => Some(IpAddr::from(address)),
-        Host::Domain(_) => None,
-    });
-    for address in [Some(listen.ip()), public].into_iter().flatten() {
-        if !address.is_unspecified() && !listed.contains(&address) {
-            listed.push(address);
-        }
-    }
-    listed
-}
-
-fn path(text: &str) -> Option<PathBuf> {
-    (!text.is_empty() && !text.contains('\0')).then(|| text.into())
-}
-
-const VARIABLE_NAME: &str = "the name of an environment variable: letters, digits and `_`, not the secret itself";
-
-/// A name as shells can write it. People paste the key or the passphrase itself here; it must not be shown then.
-fn variable_name(text: &str) -> Option<String> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let name = !text.is_empty() && text.bytes().all(fits) && !text.starts_with(|first: char| first.is_ascii_digit());
-    (name && MasterKey::parse(text).is_err()).then(|| text.to_owned())
-}
-
-fn public_url(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let plain =
-        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    (matches!(url.scheme(), "http" | "https") && plain).then_some(url)
 }

@@ -22,6 +22,7 @@ mod rate;
 pub mod route;
 pub mod router;
 pub mod site;
+mod source;
 pub mod start;
 pub mod telemetry;
 

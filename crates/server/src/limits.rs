@@ -89,6 +89,10 @@ pub const MAX_CONNECTIONS: usize = 4096;
 /// has room for as many requests at once as we run calls, and one stranger cannot take every seat.
 pub const MAX_CONNECTIONS_PER_SOURCE: usize = MAX_CONNECTIONS / 4;
 
+/// Connections open at once from the operator's own proxies, all of them together: what is left over is for whoever comes
+/// straight to us, such as this machine's own commands. Whom they pass on is bounded by [`MAX_CONNECTIONS_PER_SOURCE`] each.
+pub const MAX_CONNECTIONS_OF_PROXIES: usize = MAX_CONNECTIONS - MAX_CONNECTIONS_PER_SOURCE;
+
 /// Open requests get this long to end when the server is asked to stop. The process is to be gone within 30 s, before
 /// whoever asked loses patience, so calls with longer time limits are cut.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);

@@ -150,10 +150,11 @@ impl<'a> Operation<'a> {
             parameters: Vec::new(),
             body: None,
             answer: None,
-            // What is asked of every request: a URI of bounded length, that it is not our own coming back, and that it ends
-            // when the server does.
+            // What is asked of every request: a URI of bounded length, that its sender has not too many others open, that it
+            // is not our own coming back, and that it ends when the server does.
             codes: BTreeSet::from([
                 Code::Internal,
+                Code::Overloaded,
                 Code::RequestInvalid,
                 Code::EgressForbidden,
                 Code::ServerStopping,
@@ -165,7 +166,6 @@ impl<'a> Operation<'a> {
                 Code::Unauthenticated,
                 Code::PermissionDenied,
                 Code::RateLimited,
-                Code::Overloaded,
                 Code::ConnectorDatabaseFailed,
             ]);
             if !route.method().is_safe() {

@@ -25,7 +25,7 @@ use tieline::{
     Code, Error, Result,
     error::{FieldError, Retry},
     id::TenantId,
-    limits::OVERLOAD_RETRY_AFTER,
+    limits::{MEMORY_PIECE, OVERLOAD_RETRY_AFTER, SMALL_BYTES},
     rate::Standing,
     shares::Share,
 };
@@ -313,16 +313,20 @@ impl Request {
             .ok_or_else(|| Error::internal("a handler asks for a parameter its path does not have", name.to_owned()))
     }
 
-    /// Makes sure of memory for so many bytes of the body, until the request is answered.
+    /// Makes sure of memory for so many bytes of the body, until the request is answered. What is small is not counted.
     ///
     /// # Errors
     /// `OVERLOADED` when bodies have taken all there is for this tenant, or for all.
     pub(crate) fn make_room(&mut self, bytes: usize) -> Result<()> {
+        if bytes <= SMALL_BYTES {
+            return Ok(());
+        }
+        let units = bytes.next_multiple_of(MEMORY_PIECE);
         let made = match &mut self.room {
-            Some(room) => room.grow(bytes),
+            Some(room) => room.grow(units),
             None => {
                 let tenant = self.caller.as_ref().map_or(STRANGERS, |caller| caller.actor.tenant);
-                self.room = self.app.memory.take(tenant, bytes);
+                self.room = self.app.memory.take(tenant, units);
                 self.room.is_some()
             }
         };

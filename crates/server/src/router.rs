@@ -29,6 +29,7 @@ use crate::{
     openapi::Operation,
     problem, rate,
     route::{Request, Route, any, invalid, route},
+    source,
 };
 
 const GET: Method = Method::GET;
@@ -257,7 +258,8 @@ async fn enter(
     request: axum::extract::Request,
     standing: &mut Option<Standing>,
 ) -> Result<Response, Refused> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let share = app.sources.enter(&mut head)?;
     let length = head.uri.path_and_query().map_or(0, |uri| uri.as_str().len());
     if length > MAX_URI_BYTES {
         let detail = format!("The path and query are longer than {MAX_URI_BYTES} bytes: send less, or in the body.");
@@ -288,7 +290,7 @@ async fn enter(
         answer = entered => answer?,
         () = ended => return Err(life::cut().into()),
     };
-    Ok(response)
+    Ok(source::held(response, share))
 }
 
 /// The route of a path for a method.

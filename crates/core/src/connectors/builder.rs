@@ -9,6 +9,7 @@ use crate::{
     admit::{Repeats, Turns},
     api_key::ApiKeys,
     audit::{Denials, KeyUses, Trails},
+    begun::Begun,
     cache::Cache,
     clock::{Clock, Random, SystemClock, SystemRandom},
     connector::Connector,
@@ -220,6 +221,7 @@ impl ConnectorsBuilder {
                 library_tenant: LIBRARY_TENANT,
                 fingerprint,
                 heard: Heard::default(),
+                begun: Begun::default(),
             }),
         })
     }

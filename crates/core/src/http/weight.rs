@@ -2,7 +2,7 @@
 
 use crate::{
     id::TenantId,
-    limits::{MEMORY_PIECE, SMALL_ANSWER_BYTES},
+    limits::{MEMORY_PIECE, SMALL_BYTES},
     shares::{Share, Shares},
 };
 
@@ -27,7 +27,7 @@ impl Weight {
         let Some((supply, tenant)) = &self.from else {
             return true;
         };
-        if bytes <= SMALL_ANSWER_BYTES {
+        if bytes <= SMALL_BYTES {
             return true;
         }
         let units = bytes.next_multiple_of(MEMORY_PIECE);

@@ -59,12 +59,13 @@ impl Connectors {
         .await
     }
 
-    /// Ends what this program began: calls that ended are written down, and the heads of audit chains are published. Call
-    /// it when no call is under way any more.
+    /// Ends what this program began: changes go to their end, calls that ended are written down, and the heads of audit
+    /// chains are published. Call it when no call is under way any more.
     ///
     /// # Errors
     /// Trouble with the store.
     pub async fn close(&self) -> Result<()> {
+        self.inner.begun.ended().await;
         self.flush_calls().await?;
         self.publish_heads().await
     }

@@ -171,32 +171,20 @@ impl Connectors {
         }
     }
 
-    /// Whether somebody at this address may try a key that is not known yet. A known one needs no leave: others behind
-    /// the same address cannot lock it out.
+    /// Counts a wrong key from this address.
     ///
     /// # Errors
-    /// `RATE_LIMITED` when too many of their keys were wrong.
-    pub fn may_try_key(&self, from: Option<IpAddr>, text: &str) -> Result<()> {
+    /// `RATE_LIMITED` when too many were wrong; such a one is not counted again.
+    pub(crate) fn tried_wrong_key(&self, from: IpAddr) -> Result<()> {
         let rates = &self.inner.rates;
-        let (Some(from), Some(limit)) = (from, rates.limits.wrong_keys_per_source) else {
+        let Some(limit) = rates.limits.wrong_keys_per_source else {
             return Ok(());
         };
-        match rates.sources.spent(&from, limit, self.inner.clock.now()) {
-            Some(wait) if !self.knows_api_key(text) => {
-                let what = "Too many wrong API keys came from this address";
-                Err(refused(what, limit, "wrong_keys_per_source", wait))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Counts a wrong key from this address.
-    pub fn tried_wrong_key(&self, from: Option<IpAddr>) {
-        let rates = &self.inner.rates;
-        if let (Some(from), Some(limit)) = (from, rates.limits.wrong_keys_per_source) {
-            // One that is refused already is not counted again.
-            let _ = rates.sources.take(&from, limit, self.inner.clock.now());
-        }
+        let taken = rates.sources.take(&from, limit, self.inner.clock.now());
+        taken.map(drop).map_err(|spent| {
+            let what = "Too many wrong API keys came from this address";
+            refused(what, limit, "wrong_keys_per_source", spent.wait)
+        })
     }
 }
 

@@ -135,7 +135,7 @@ impl Connectors {
     fn note_failure(&self, email: String, from: IpAddr) {
         tracing::info!(%from, "somebody failed to sign in");
         let connectors = self.clone();
-        tokio::spawn(async move {
+        self.begin(async move {
             if let Err(error) = connectors.write_failure(&email, from).await {
                 tracing::warn!(?error, "a failed sign-in could not be written down");
             }

@@ -64,7 +64,7 @@ pub struct CallEntry {
     pub connection: Option<ConnectionId>,
     /// With which shared credential.
     pub credential: Option<CredentialId>,
-    /// `ok`, the code of the error, or `cancelled` when the caller left before the end.
+    /// `ok`, the code of the error, or `cancelled` when it was cut: the caller left before the end, or the server stopped.
     pub outcome: String,
     /// The last HTTP status the service answered with.
     pub status: Option<u16>,

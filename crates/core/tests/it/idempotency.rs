@@ -152,7 +152,7 @@ async fn an_answer_is_told_again_for_a_day_in_every_process() {
         refused(houses.two.once(&houses.by, &make("k")).await),
         Code::IdempotencyInProgress
     );
-    ticket.answered(b"made \0\xff").await.unwrap();
+    ticket.answered(Some(b"made \0\xff")).await.unwrap();
     houses.later(IDEMPOTENCY_KEPT - std::time::Duration::from_secs(1));
     for house in [&houses.one, &houses.two] {
         match house.once(&houses.by, &make("k")).await.unwrap() {
@@ -230,7 +230,10 @@ async fn what_did_nothing_frees_the_key_and_what_was_refused_is_told_again() {
         Ok(_) => panic!("nobody knows"),
     }
     let large = vec![0; MAX_KEPT_ANSWER_BYTES + 1];
-    run(one.once(by, &make("large")).await).answered(&large).await.unwrap();
+    run(one.once(by, &make("large")).await)
+        .answered(Some(&large))
+        .await
+        .unwrap();
     assert_eq!(
         refused(one.once(by, &make("large")).await),
         Code::IdempotencyAnswerNotKept
@@ -259,7 +262,7 @@ async fn a_lost_call_goes_on_with_the_same_key_where_the_service_takes_one() {
     let beside = refused(houses.one.once(&houses.by, &call("k")).await);
     assert_eq!(beside, Code::IdempotencyInProgress, "one goes on");
     houses.call(&houses.two, "pay", &ticket).await.unwrap();
-    ticket.answered(b"paid").await.unwrap();
+    ticket.answered(Some(b"paid")).await.unwrap();
     // Another body and another key are other payments.
     for other in [
         Asked {

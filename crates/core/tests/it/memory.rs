@@ -9,7 +9,7 @@ use tieline::{
     audit::Actor,
     call::{Call, Via},
     error::Retry,
-    limits::{MAX_MEMORY_PER_TENANT, SMALL_ANSWER_BYTES},
+    limits::{MAX_MEMORY_PER_TENANT, SMALL_BYTES},
     shares::Shares,
 };
 use tieline_testkit::twin::{Reply, Twin, answer};
@@ -93,7 +93,7 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 async fn l3_what_an_answer_grows_to_is_what_counts() {
     let zeroes = vec![b'0'; 900_000];
     let squeezed = gzip(&zeroes);
-    assert!(squeezed.len() < SMALL_ANSWER_BYTES);
+    assert!(squeezed.len() < SMALL_BYTES);
     let twin = Twin::always(Reply::Keep(answer("200 OK", "content-encoding: gzip\r\n", &squeezed))).await;
     let mut lab = Lab::new();
     lab.memory = Shares::new(1_000_000, 1_000_000);

@@ -269,7 +269,7 @@ fn t6_each_key_has_a_limit_and_each_tenant_one_for_all_its_keys() {
 }
 
 #[tokio::test]
-async fn wrong_keys_are_limited_for_each_address_and_lock_no_known_key_out() {
+async fn k1_wrong_keys_are_limited_for_each_address_and_lock_no_good_one_out() {
     let limits = RateLimits {
         wrong_keys_per_source: Limit::per_minute(3),
         ..RateLimits::default()
@@ -284,26 +284,29 @@ async fn wrong_keys_are_limited_for_each_address_and_lock_no_known_key_out() {
     };
     let good = connectors.create_tenant("test", "some", new).await.unwrap().key.text;
     let [here, there]: [Option<IpAddr>; 2] = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse().ok());
+    let tried = async |from| {
+        let error = connectors
+            .authenticate_from(from, &WRONG_KEY, "GET /")
+            .await
+            .unwrap_err();
+        (error.code(), error.retry_hint())
+    };
     for _ in 0..3 {
-        connectors.may_try_key(here, &WRONG_KEY).unwrap();
-        assert!(connectors.authenticate(&WRONG_KEY, "GET /").await.is_err());
-        connectors.tried_wrong_key(here);
+        assert_eq!(tried(here).await.0, Code::Unauthenticated);
     }
-    let error = connectors.may_try_key(here, &WRONG_KEY).unwrap_err();
-    assert_eq!(
-        (error.code(), error.retry_hint()),
-        (Code::RateLimited, Retry::After(Duration::from_secs(20)))
-    );
-    assert!(
-        connectors.may_try_key(here, good.reveal()).is_err(),
-        "it has not been seen yet"
-    );
-    connectors.may_try_key(there, good.reveal()).unwrap();
-    connectors.authenticate(good.reveal(), "GET /").await.unwrap();
-    connectors.may_try_key(here, good.reveal()).unwrap();
-    connectors.may_try_key(None, &WRONG_KEY).unwrap();
+    let spent = (Code::RateLimited, Retry::After(Duration::from_secs(20)));
+    assert_eq!(tried(here).await, spent);
+    // Nobody has seen it yet, and then it is known.
+    for _ in 0..2 {
+        let key = connectors.authenticate_from(here, good.reveal(), "GET /").await;
+        assert!(key.is_ok(), "others behind its address lock no key out");
+    }
+    assert_eq!(tried(here).await, spent, "a good key excuses no wrong one");
+    for elsewhere in [there, None] {
+        assert_eq!(tried(elsewhere).await.0, Code::Unauthenticated);
+    }
     paced.advance(20);
-    connectors.may_try_key(here, &WRONG_KEY).unwrap();
+    assert_eq!(tried(here).await.0, Code::Unauthenticated);
     assert_eq!(paced.clock.now(), Timestamp::from_second(1_800_000_020).unwrap());
 }
 

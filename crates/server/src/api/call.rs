@@ -43,7 +43,7 @@ pub(crate) struct Call {
     connection: Option<ConnectionId>,
     /// With which shared credential.
     credential: Option<CredentialId>,
-    /// `ok`, the code of the error, or `cancelled` when the caller left before the end.
+    /// `ok`, the code of the error, or `cancelled` when it was cut: the caller left before the end, or the server stopped.
     outcome: String,
     /// The last HTTP status the service answered with.
     upstream_status: Option<u16>,

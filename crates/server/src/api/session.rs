@@ -19,10 +19,11 @@ use tieline::{
 
 use crate::{
     app::App,
-    browser::{self, OwnPage, Shown, Source},
+    browser::{self, OwnPage, Shown},
     caller::{self, Caller, Permission},
     openapi::Operation,
     route::{Answer, Body, Reply},
+    source::Source,
 };
 
 /// How signing in can fail beyond what its arguments say.

@@ -13,11 +13,12 @@ use self::page::Filled;
 use super::session::{SignedInView, Typed, WithCookie, begun};
 use crate::{
     app::App,
-    browser::{self, OwnForm, Shown, Source},
+    browser::{self, OwnForm, Shown},
     openapi::Operation,
     page::Page,
     problem,
     route::{Answer, Query, Reply, Submitted, WantsPage},
+    source::Source,
 };
 
 /// How a link can fail beyond what its arguments say.

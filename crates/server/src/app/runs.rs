@@ -1,18 +1,16 @@
 //! Work that goes on when its caller has hung up, and that a stop has to wait for.
 
-use std::sync::{Mutex, PoisonError};
-
 use tieline::{Error, Result};
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::sync::oneshot;
 
-use super::life;
+use super::{life, tasks::Tasks};
 
-/// All such work of a server. `None` once the server has ended it: then nothing is begun any more.
-pub(crate) struct Runs(Mutex<Option<JoinSet<()>>>);
+/// All such work of a server.
+pub(crate) struct Runs(Tasks);
 
 impl Runs {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(Some(JoinSet::new())))
+        Self(Tasks::new())
     }
 
     /// Begins work and waits for its end. Whoever stops waiting does not stop the work.
@@ -21,43 +19,28 @@ impl Runs {
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let (tell, told) = oneshot::channel();
-        self.with(|runs| {
-            while runs.try_join_next().is_some() {}
-            runs.spawn(async move {
-                // The caller may be gone.
-                let _ = tell.send(work.await);
-            });
-        })
-        .ok_or_else(life::cut)?;
+        let begun = self.0.begin(async move {
+            // The caller may be gone.
+            let _ = tell.send(work.await);
+        });
+        if !begun {
+            return Err(life::cut());
+        }
         match told.await {
             Ok(ended) => ended,
-            Err(_) if self.with(|_| ()).is_none() => Err(life::cut()),
+            Err(_) if self.0.are_ended() => Err(life::cut()),
             Err(error) => Err(Error::internal("a handler panicked", error)),
         }
     }
 
     /// Over when no work is under way.
     pub(super) async fn idle(&self) {
-        std::future::poll_fn(|context| {
-            self.with(|runs| {
-                while let Some(_ended) = std::task::ready!(runs.poll_join_next(context)) {}
-                std::task::Poll::Ready(())
-            })
-            .unwrap_or(std::task::Poll::Ready(()))
-        })
-        .await;
+        self.0.idle().await;
     }
 
-    /// Cuts the work that is under way, and lets none begin. Afterwards nothing of it is left: what it noted is noted.
-    pub(crate) async fn end(&self) {
-        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(mut runs) = runs {
-            runs.shutdown().await;
-        }
-    }
-
-    fn with<T>(&self, ask: impl FnOnce(&mut JoinSet<()>) -> T) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(ask)
+    /// Cuts the work that is under way, and lets none begin.
+    pub(super) async fn end(&self) {
+        self.0.end().await;
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) async fn serve(config: Config, output: Output) -> Result<(), Failure>
         tokio::spawn(async move { connectors.keep_house(kept).await })
     };
     warn_of_plain_http(&config, output);
+    warn_of_unknown_proxy(&config, output);
     tell(
         &config,
         &opened,
@@ -71,25 +72,20 @@ pub(super) async fn serve(config: Config, output: Output) -> Result<(), Failure>
     let mut app = App::new(opened.connectors.clone())
         .with_local_key(local)
         .with_cors(&config.cors_origins)
-        .at(site);
+        .at(site)
+        .behind(config.trusted_proxies.clone());
     if config.metrics_open {
         app = app.with_open_metrics();
     }
     if let Some((link, _)) = setup {
         app = app.with_setup(link);
     }
-    let runs = app.runs.clone();
     let stop = async move {
         stop.await;
         tracing::info!("stopping: open requests may end; ask again to cut them");
         drop(announced);
     };
-    tokio::select! {
-        () = app::serve(listener, app, stop) => {}
-        () = hurry => tracing::warn!("stopped at once: open requests are cut"),
-    }
-    // Before the ledger is closed: each of them writes a row there as it goes.
-    runs.end().await;
+    app::serve_hurried(listener, app, stop, hurry).await;
     // After the last request: nothing is begun any more, and what is still to be written down is.
     for task in [follower, tender, keeper, pruner, housekeeper] {
         task.abort();
@@ -131,15 +127,29 @@ async fn listen(config: &Config) -> Result<TcpListener> {
         .map_err(|error| start::cannot_listen(config, &error))
 }
 
+/// Whether something in front of us speaks TLS, which we do not.
+fn is_behind_tls(config: &Config) -> bool {
+    config.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+}
+
 /// K7: keys and secrets must not cross a network in the clear.
 fn warn_of_plain_http(config: &Config, output: Output) {
-    let behind_tls = config.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
-    if !config.listen.ip().is_loopback() && !behind_tls {
+    if !config.listen.ip().is_loopback() && !is_behind_tls(config) {
         output.note(&format!(
             "{} can be reached from other machines, and without TLS API keys, passwords and setup links can be read on the \
              way. Browsers do not sign in like that either. Put a proxy with TLS in front and set `server.public_url` to its https address.",
             config.listen
         ));
+    }
+}
+
+/// Whoever comes through a proxy that we do not know is the proxy, and shares its limits with everybody else.
+fn warn_of_unknown_proxy(config: &Config, output: Output) {
+    if is_behind_tls(config) && config.trusted_proxies.is_empty() {
+        output.note(
+            "`server.public_url` says that a proxy stands in front, and `server.trusted_proxies` names none: all who come \
+             through it share the limits of one address, such as that on failed sign-ins. List its network there.",
+        );
     }
 }
 

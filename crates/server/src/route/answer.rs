@@ -7,7 +7,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tieline::{Error, Result, id::TenantId, limits::SMALL_ANSWER_BYTES, shares::Share};
+use tieline::{Error, Result, id::TenantId, limits::SMALL_BYTES, shares::Share};
 
 use crate::openapi::Operation;
 
@@ -77,7 +77,7 @@ pub(super) async fn weighed(response: Response, count: impl FnOnce(usize) -> Sha
         .size_hint()
         .exact()
         .and_then(|size| usize::try_from(size).ok());
-    let Some(size) = size.filter(|size| *size > SMALL_ANSWER_BYTES) else {
+    let Some(size) = size.filter(|size| *size > SMALL_BYTES) else {
         return Ok(response);
     };
     let (head, body) = response.into_parts();

@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
-use tieline::{Code, Error, Result, limits::MEMORY_PIECE};
+use tieline::{Code, Error, Result};
 use tieline_manifest::{Json, JsonErrorKind, JsonLimits};
 use tokio::time::{Instant, timeout_at};
 
@@ -117,7 +117,7 @@ async fn bytes_within(request: &mut Request, bounds: Bounds) -> Result<Vec<u8>> 
     }
     // Memory is made sure of before a byte is read; whoever does not say how much will come gets it piece by piece.
     let announced = content_length(&request.head.headers).and_then(|length| usize::try_from(length).ok());
-    request.make_room(announced.unwrap_or(MEMORY_PIECE))?;
+    request.make_room(announced.unwrap_or_default())?;
     let body = request.take_body()?;
     collect(body, bounds, |bytes| match announced {
         Some(_) => Ok(()),
@@ -142,7 +142,7 @@ async fn collect(
             Ok(None) => return Ok(bytes),
             Ok(Some(Ok(frame))) => {
                 if let Some(chunk) = frame.data_ref() {
-                    make_room((bytes.len() + chunk.len()).next_multiple_of(MEMORY_PIECE))?;
+                    make_room(bytes.len() + chunk.len())?;
                     bytes.extend_from_slice(chunk);
                 }
             }

@@ -15,6 +15,7 @@ use tieline::{
     audit::Actor,
     call::IdempotencyKey,
     idempotency::{Asked, Attempt, Once, Ticket},
+    limits::MAX_KEPT_ANSWER_BYTES,
 };
 use tokio::sync::Mutex;
 use tracing::Instrument;
@@ -138,7 +139,7 @@ impl Slot {
         let (answer, kept) = match answer {
             Ok(response) => {
                 let (response, bytes) = write(response).await?;
-                (Ok(response), ticket.answered(&bytes).await)
+                (Ok(response), ticket.answered(bytes.as_deref()).await)
             }
             Err(error) => {
                 let kept = ticket.failed(&error).await;
@@ -171,19 +172,22 @@ impl Extract for Run {
     fn describe(_: &mut Operation<'_>) {}
 }
 
-/// An answer as bytes: status, each kept header behind its length, then the body.
-async fn write(response: Response) -> Result<(Response, Vec<u8>)> {
+/// An answer, and as bytes unless it is too large to keep: status, each kept header behind its length, then the body.
+async fn write(response: Response) -> Result<(Response, Option<Vec<u8>>)> {
     let (head, body) = response.into_parts();
     let body = body.collect().await;
     let body = body.map_err(|error| Error::internal("an answer that is whole cannot be read", error))?;
     let body = body.to_bytes();
-    let mut bytes = head.status.as_u16().to_be_bytes().to_vec();
-    for name in &KEPT_HEADERS {
-        let value = head.headers.get(name).map_or(&[][..], HeaderValue::as_bytes);
-        bytes.extend_from_slice(&(value.len() as u32).to_be_bytes());
-        bytes.extend_from_slice(value);
-    }
-    bytes.extend_from_slice(&body);
+    let bytes = (body.len() <= MAX_KEPT_ANSWER_BYTES).then(|| {
+        let mut bytes = head.status.as_u16().to_be_bytes().to_vec();
+        for name in &KEPT_HEADERS {
+            let value = head.headers.get(name).map_or(&[][..], HeaderValue::as_bytes);
+            bytes.extend_from_slice(&(value.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(value);
+        }
+        bytes.extend_from_slice(&body);
+        bytes
+    });
     Ok((Response::from_parts(head, body.into()), bytes))
 }
 
@@ -228,6 +232,7 @@ mod tests {
         };
         let (sent, bytes) = write(made()).await.unwrap();
         assert_eq!(sent.headers(), made().headers());
+        let bytes = bytes.expect("small enough to keep");
         let again = read(&bytes).unwrap();
         assert_eq!(again.status(), StatusCode::CREATED);
         assert_eq!(again.headers()[header::CONTENT_TYPE], "application/json");

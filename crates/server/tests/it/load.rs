@@ -1,7 +1,6 @@
 //! L3: what one tenant sends is bounded in memory, and no other tenant is kept out by it.
 
-use serde_json::json;
-use tieline::limits::{MAX_MEMORY_PER_TENANT, MEMORY_PIECE};
+use tieline::limits::{MAX_MEMORY_PER_TENANT, MEMORY_PIECE, SMALL_BYTES};
 use tieline_server::limits::MAX_BODY_BYTES;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -33,12 +32,20 @@ async fn l3_held_bodies_are_bounded_for_each_tenant() {
     for _ in 0..whole {
         held.push(hold(&app, &alice, &format!("content-length: {MAX_BODY_BYTES}")).await);
     }
-    // Who does not say how much will come has memory made sure of piece by piece.
+    // Who does not say how much will come has memory made sure of piece by piece, once it is more than a little.
     for _ in 0..MAX_BODY_BYTES / MEMORY_PIECE {
-        held.push(hold(&app, &alice, "transfer-encoding: chunked").await);
+        let mut chunked = hold(&app, &alice, "transfer-encoding: chunked").await;
+        let piece = format!("{:x}\r\n{}", MEMORY_PIECE, " ".repeat(MEMORY_PIECE));
+        chunked.write_all(piece.as_bytes()).await.unwrap();
+        held.push(chunked);
     }
-    let create = |tenant: &Tenant| Ask::post("/api/v1/connections").key(&tenant.key).json(&json!({}));
-    let refused = app.ask(create(&alice)).await;
+    let create = |tenant: &Tenant, size: usize| {
+        let ask = Ask::post("/api/v1/connections").key(&tenant.key);
+        ask.text("application/json", format!("{}{{}}", " ".repeat(size)))
+    };
+    // Their pieces come in their own time.
+    while app.ask(create(&alice, 2 * SMALL_BYTES)).await.status != 503 {}
+    let refused = app.ask(create(&alice, 2 * SMALL_BYTES)).await;
     assert_eq!(
         (refused.status, refused.code()),
         (503, "OVERLOADED"),
@@ -46,18 +53,15 @@ async fn l3_held_bodies_are_bounded_for_each_tenant() {
         refused.text
     );
     assert_eq!(refused.headers["retry-after"], "1");
-    let piece = vec![b' '; MEMORY_PIECE + 1];
     let one_more = held.last_mut().unwrap();
-    one_more
-        .write_all(format!("{:x}\r\n", piece.len()).as_bytes())
-        .await
-        .unwrap();
-    one_more.write_all(&piece).await.unwrap();
+    one_more.write_all(b"\r\n1\r\n ").await.unwrap();
     let mut answer = String::new();
     one_more.read_to_string(&mut answer).await.unwrap();
     assert!(answer.contains("HTTP/1.1 503 "), "{answer}");
-    assert_eq!(app.ask(create(&bob)).await.status, 422, "bob's body was read");
+    for size in [0, 2 * SMALL_BYTES] {
+        assert_eq!(app.ask(create(&bob, size)).await.status, 422, "bob's body was read");
+    }
     drop(held);
     // The server sees the end of the held ones in its own time.
-    while app.ask(create(&alice)).await.status == 503 {}
+    while app.ask(create(&alice, 2 * SMALL_BYTES)).await.status == 503 {}
 }

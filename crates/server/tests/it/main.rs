@@ -39,6 +39,7 @@ mod secrets;
 mod session;
 mod setup;
 mod shelf;
+mod source;
 mod start;
 mod stop;
 mod strangers;

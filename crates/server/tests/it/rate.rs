@@ -133,29 +133,38 @@ async fn t6_one_tenant_at_a_hundred_times_its_share_harms_no_other() {
 }
 
 #[tokio::test]
-async fn wrong_keys_are_refused_before_anything_is_looked_up() {
+async fn k1_wrong_keys_are_told_to_wait_and_a_good_one_behind_their_address_never_is() {
     let limits = RateLimits {
         wrong_keys_per_source: Limit::per_minute(3),
         ..RateLimits::default()
     };
     let (app, _) = limited(limits).await;
-    let alice = app.tenant("alice").await;
+    let (alice, bob) = (app.tenant("alice").await, app.tenant("bob").await);
     let ask = |key: &str| app.ask(Ask::get("/api/v1/catalog").key(key));
     assert_eq!(ask(&alice.key).await.status, 200);
     let wrong = |number: usize| format!("sk_{number:064x}");
     for number in 0..3 {
         assert_eq!(ask(&wrong(number)).await.code(), "UNAUTHENTICATED");
     }
-    let before = app.store.statements();
     let refused = ask(&wrong(3)).await;
     assert_eq!((refused.status, refused.code()), (429, "RATE_LIMITED"));
     assert_eq!(header(&refused, "retry-after"), Some("20"));
-    assert_eq!(app.store.statements(), before);
-    assert_eq!(
-        ask(&alice.key).await.status,
-        200,
-        "who is known is let in from there all the same"
-    );
+    for (key, what) in [(&alice.key, "known"), (&bob.key, "not known yet")] {
+        assert_eq!(ask(key).await.status, 200, "{what}");
+    }
+    // While the flood goes on, too.
+    let flood = futures_util::future::join_all((0..200).map(|number| ask_owned(&app, wrong(number))));
+    let carol = async {
+        let carol = app.tenant("carol").await;
+        ask(&carol.key).await.status
+    };
+    let (flood, carol) = tokio::join!(flood, carol);
+    assert_eq!(carol, 200);
+    assert!(flood.iter().all(|status| *status == 429), "{flood:?}");
+}
+
+async fn ask_owned(app: &TestApp, key: String) -> u16 {
+    app.ask(Ask::get("/api/v1/catalog").key(&key)).await.status
 }
 
 #[test]

@@ -16,8 +16,15 @@ use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::{Value, json};
-use tieline_testkit::canary::Canary;
-use tokio::{net::TcpListener, sync::watch};
+use tieline_testkit::{
+    canary::Canary,
+    twin::{Reply, Twin},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 
 use crate::{
     binary::Folder,
@@ -29,6 +36,13 @@ static TOKEN: Canary = Canary::new("token of a stopping server");
 /// How often the server is stopped, each time a little later in its work.
 const ROUNDS: usize = 20;
 const CALLERS: usize = 24;
+
+const VARIABLES: &[(&str, &str)] = &[
+    ("TIELINE__EGRESS__LOOPBACK", "true"),
+    ("TIELINE__CATALOG__DIR", "catalog"),
+    ("TIELINE__LIMITS__REQUESTS_PER_KEY", "0"),
+    ("TIELINE__LIMITS__REQUESTS_PER_TENANT", "0"),
+];
 
 /// A service that answers every second request only when it is let.
 struct Slow {
@@ -62,27 +76,32 @@ impl Slow {
         Self { address, shared }
     }
 
-    fn manifest(&self) -> String {
-        format!(
-            r"
+    /// What arrived since this was asked last.
+    fn seen(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.shared.seen.lock().unwrap())
+    }
+}
+
+fn manifest(service: SocketAddr) -> String {
+    format!(
+        r"
 id: slow
 name: Slow
-baseUrl: http://{}
+baseUrl: http://{service}
 auth: [{{ type: bearer, token: '{{{{token}}}}', fields: [{{ name: token, secret: true, required: true }}] }}]
 endpoints:
   - id: say
     method: POST
     path: /say
     body: {{ schema: {{ type: object, properties: {{ word: {{ type: string, required: true }} }} }} }}
-",
-            self.address
-        )
-    }
+"
+    )
+}
 
-    /// What arrived since this was asked last.
-    fn seen(&self) -> BTreeSet<String> {
-        std::mem::take(&mut self.shared.seen.lock().unwrap())
-    }
+async fn connect(server: SocketAddr, key: &str) -> String {
+    let body = json!({ "connector": "slow", "config": { "token": TOKEN } });
+    let made = ask(server, Ask::post("/api/v1/connections").key(key).json(&body)).await;
+    made.json["id"].as_str().expect("a connection").to_owned()
 }
 
 async fn say(State(shared): State<Arc<Shared>>, body: Bytes) -> String {
@@ -152,21 +171,13 @@ async fn call_on(address: SocketAddr, path: String, key: String, name: String, a
 async fn g13_s1_a_stop_under_load_loses_no_accepted_call_and_takes_its_time_only() {
     let slow = Slow::start().await;
     let folder = Folder::new();
-    folder.write("catalog/slow.yaml", &slow.manifest());
-    let variables = [
-        ("TIELINE__EGRESS__LOOPBACK", "true"),
-        ("TIELINE__CATALOG__DIR", "catalog"),
-        ("TIELINE__LIMITS__REQUESTS_PER_KEY", "0"),
-        ("TIELINE__LIMITS__REQUESTS_PER_TENANT", "0"),
-    ];
+    folder.write("catalog/slow.yaml", &manifest(slow.address));
     let mut connection = String::new();
     for round in 0..ROUNDS {
-        let server = folder.serve(&variables);
+        let server = folder.serve(VARIABLES);
         let key = folder.read("data/bootstrap-key").trim().to_owned();
         if connection.is_empty() {
-            let body = json!({ "connector": "slow", "config": { "token": TOKEN } });
-            let made = ask(server.address, Ask::post("/api/v1/connections").key(&key).json(&body)).await;
-            connection = made.json["id"].as_str().expect("a connection").to_owned();
+            connection = connect(server.address, &key).await;
         }
         slow.shared.go_on.send_replace(false);
         slow.shared.count.send_replace(0);
@@ -201,4 +212,97 @@ async fn g13_s1_a_stop_under_load_loses_no_accepted_call_and_takes_its_time_only
         );
         assert!(asked.load(Ordering::SeqCst) >= moment);
     }
+}
+
+/// Passes on what is answered without end, and has read the beginning of it.
+async fn stream(server: SocketAddr, connection: &str, key: &str) -> TcpStream {
+    let mut stream = dial(server).await;
+    let head = format!(
+        "GET /api/v1/connections/{connection}/proxy/endless HTTP/1.1\r\nhost: t\r\nauthorization: Bearer {key}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut came = Vec::new();
+    while !came.ends_with(BEGINNING) {
+        came.push(stream.read_u8().await.expect("more of the answer"));
+    }
+    stream
+}
+
+const BEGINNING: &[u8] = b"the beginning";
+
+/// A4, A1: what was accepted is written down, however it is cut.
+#[tokio::test(flavor = "multi_thread")]
+async fn g13_every_call_that_a_second_signal_cuts_has_its_row() {
+    const EACH: usize = 8;
+    let twin = Twin::answering(|seen| match seen.target.as_str() {
+        "/endless" => {
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
+            Reply::Stall([head, BEGINNING].concat())
+        }
+        _ => Reply::Stall(Vec::new()),
+    })
+    .await;
+    let folder = Folder::new();
+    folder.write("catalog/slow.yaml", &manifest(twin.address()));
+    let mut server = folder.serve(VARIABLES);
+    let (address, key) = (server.address, folder.read("data/bootstrap-key").trim().to_owned());
+    let connection = connect(address, &key).await;
+    let path = format!("/api/v1/connections/{connection}");
+    let say = || {
+        Ask::post(format!("{path}/actions/say"))
+            .key(&key)
+            .json(&json!({ "word": "x" }))
+    };
+    let (mut cut, mut streams) = (Vec::new(), Vec::new());
+    for number in 0..EACH {
+        for asked in [
+            say(),
+            say().header("idempotency-key", &format!("key-{number}")),
+            Ask::get(format!("{path}/proxy/silent")).key(&key),
+        ] {
+            cut.push(tokio::spawn(ask(address, asked)));
+        }
+        streams.push(stream(address, &connection, &key).await);
+    }
+    while twin.seen().len() < 4 * EACH {
+        tokio::task::yield_now().await;
+    }
+    let begun = Instant::now();
+    server.signal("TERM");
+    server.logged("open requests may end");
+    server.signal("TERM");
+    for cut in cut {
+        let answer = cut.await.unwrap();
+        assert_eq!((answer.status, answer.code()), (503, "SERVER_STOPPING"));
+    }
+    let (code, log) = tokio::task::spawn_blocking(|| server.ended()).await.unwrap();
+    assert_eq!(code, 0, "{log}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "the contract, not a measurement"
+    );
+    drop(streams);
+
+    let verified = folder.run_with(&["audit", "verify", "--json"], VARIABLES, None).json();
+    assert_eq!(verified["holds"], true, "{verified}");
+    let server = folder.serve(VARIABLES);
+    let listed = ask(
+        server.address,
+        Ask::get("/api/v1/calls?outcome=cancelled&limit=200").key(&key),
+    )
+    .await;
+    let rows = listed.json["data"].as_array().unwrap();
+    let of = |kind: &str, status: Value| {
+        let same = rows
+            .iter()
+            .filter(|row| row["kind"] == kind && row["upstreamStatus"] == status);
+        same.count()
+    };
+    let counts = [
+        of("action", Value::Null),
+        of("proxy", Value::Null),
+        of("proxy", json!(200)),
+    ];
+    assert_eq!((counts, rows.len()), ([2 * EACH, EACH, EACH], 4 * EACH));
+    server.stop();
 }
