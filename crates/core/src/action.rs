@@ -32,6 +32,10 @@ pub struct ActionDescriptor {
     pub idempotent: bool,
     /// Whether it needs a connection, or runs with nothing but its input.
     pub requires_connection: bool,
+    /// The ids of the auth methods it works with; left out where any will do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub auth_methods: Vec<String>,
     /// JSON Schema of the input. Secret inputs are marked `writeOnly`.
     pub input: Value,
     /// JSON Schema of the output.
@@ -182,6 +186,7 @@ impl Entry {
             effect: I::EFFECT,
             idempotent: I::IDEMPOTENT,
             requires_connection: I::REQUIRES_CONNECTION,
+            auth_methods: Vec::new(),
             input,
             output: schemars::schema_for!(I::Output).to_value(),
             tags: Vec::new(),

@@ -45,7 +45,7 @@ pub struct TestReport {
     /// What there is to say, where it is not that the service was connected.
     pub message: Option<String>,
     /// Facts for programs, by name: none is a secret.
-    pub details: BTreeMap<&'static str, Value>,
+    pub details: BTreeMap<String, Value>,
 }
 
 /// The fields of a connection, checked and parted.
@@ -317,6 +317,7 @@ fn entry(manifest: &Arc<Manifest>, index: usize) -> Entry {
         },
         idempotent: endpoint.idempotent,
         requires_connection: endpoint.needs_auth,
+        auth_methods: endpoint.auth_methods.clone(),
         input: endpoint.input_schema(),
         output: endpoint.output_schema(),
         tags: endpoint.tags.clone(),

@@ -142,12 +142,7 @@ pub(crate) async fn attempt<T>(
 
 /// What a refusal of the service means for our caller.
 fn refused(service: &str, failure: Failure, signed: bool, pause: Option<Duration>) -> Error {
-    let said = match (&failure.message, &failure.code) {
-        (Some(message), Some(code)) => format!(" It said: {message} ({code})."),
-        (Some(message), None) => format!(" It said: {message}"),
-        (None, Some(code)) => format!(" Its code: {code}."),
-        (None, None) => String::new(),
-    };
+    let said = said(&failure);
     let status = failure.status;
     let retry = match failure.repeat {
         Repeat::Never => Retry::Never,
@@ -165,6 +160,13 @@ fn refused(service: &str, failure: Failure, signed: bool, pause: Option<Duration
             Code::UpstreamUnauthorized,
             format!("{service} refused the credentials (HTTP {status}): connect again with valid ones.{said}"),
         ),
+        FailureKind::AccessMissing => (
+            Code::UpstreamAccessMissing,
+            format!(
+                "{service} knows the credentials, and they may not do this (HTTP {status}): grant the access that is \
+                 missing there, then connect again if that makes new ones.{said}"
+            ),
+        ),
         FailureKind::RateLimited => (
             Code::UpstreamRateLimited,
             format!("{service} asks us to slow down (HTTP {status}).{said}"),
@@ -176,6 +178,13 @@ fn refused(service: &str, failure: Failure, signed: bool, pause: Option<Duration
         FailureKind::Malformed => (
             Code::UpstreamAnswerInvalid,
             format!("{service} answered something other than declared (HTTP {status}).{said}"),
+        ),
+        FailureKind::Rejected if (300..400).contains(&status) => (
+            Code::ConnectorActionFailed,
+            format!(
+                "{service} sends us to another address (HTTP {status}), and we do not follow with credentials: check the \
+                 address that is called.{said}"
+            ),
         ),
         FailureKind::Rejected => (
             Code::ConnectorActionFailed,
@@ -190,6 +199,25 @@ fn refused(service: &str, failure: Failure, signed: bool, pause: Option<Duration
         Some(id) => error.context("upstream_request", id),
         None => error,
     }
+}
+
+/// The service's own words, and what the manifest gives names to.
+fn said(failure: &Failure) -> String {
+    let mut said = match (&failure.message, &failure.code) {
+        (Some(message), Some(code)) => format!(" It said: {message} ({code})."),
+        (Some(message), None) => format!(" It said: {message}"),
+        (None, Some(code)) => format!(" Its code: {code}."),
+        (None, None) => String::new(),
+    };
+    if !failure.details.is_empty() {
+        let details: Vec<String> = failure
+            .details
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        said.push_str(&format!(" It named {}.", details.join("; ")));
+    }
+    said
 }
 
 /// When a failed attempt is repeated.

@@ -13,7 +13,7 @@ pub use several::{headers, hosts};
 use crate::{
     endpoint::{Header, Test, read_headers},
     lint::{self, Lints},
-    node::{Fields, Spot},
+    node::{Fields, NodeKind, Spot},
     template::{Names, Origin, Template, is_name},
 };
 
@@ -30,7 +30,18 @@ pub struct Auth {
     pub description: Option<String>,
     /// What a person types in.
     pub fields: Vec<Field>,
-    pub(crate) test: Option<Test>,
+    pub(crate) test: AuthTest,
+}
+
+/// Which credential test an auth method has.
+#[derive(Debug, Clone)]
+pub(crate) enum AuthTest {
+    /// The manifest's, if there is one.
+    Common,
+    /// None: whatever proves it would have an effect.
+    None,
+    /// Its own.
+    Own(Box<Test>),
 }
 
 /// Where the values of an auth method go.
@@ -77,6 +88,8 @@ pub enum KeyLocation {
     Query,
     /// A key at the top of the body.
     Body,
+    /// A place that the base URL, or the URL of an endpoint, names by itself.
+    Url,
 }
 
 impl AuthKind {
@@ -114,9 +127,7 @@ impl Auth {
         let id = fields.get("id").and_then(|spot| read_id(&spot, lints));
         let label = fields.text("label", lints);
         let description = fields.text("description", lints);
-        let test = fields
-            .get("test")
-            .and_then(|spot| Test::from_spot(&spot, &mut scope, lints));
+        let test = read_test(&mut fields, &mut scope, lints);
         let kind = match (kind_spot, word) {
             (Some(spot), Some(word)) => read_kind(&word, &spot, &mut fields, &mut scope, lints),
             _ => None,
@@ -154,6 +165,17 @@ fn read_id(spot: &Spot<'_>, lints: &mut Lints) -> Option<String> {
         "an id is made of letters, digits, `_` and `-` and begins with a letter",
     );
     None
+}
+
+fn read_test(fields: &mut Fields<'_>, names: &mut Names<'_>, lints: &mut Lints) -> AuthTest {
+    let Some(spot) = fields.get("test") else {
+        return AuthTest::Common;
+    };
+    if matches!(&spot.node.kind, NodeKind::Text(word) if word == "none") {
+        return AuthTest::None;
+    }
+    let own = Test::from_spot(&spot, names, lints).map(Box::new);
+    own.map_or(AuthTest::Common, AuthTest::Own)
 }
 
 fn read_kind(
@@ -198,15 +220,29 @@ fn read_kind(
 }
 
 fn read_api_key(fields: &mut Fields<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<AuthKind> {
-    let name_spot = fields.need("keyName", lints);
     let location = fields.need("keyLocation", lints).and_then(|spot| {
         let words = [
             ("header", KeyLocation::Header),
             ("query", KeyLocation::Query),
             ("body", KeyLocation::Body),
+            ("url", KeyLocation::Url),
         ];
         spot.one_of(&words, lints)
     });
+    if location == Some(KeyLocation::Url) {
+        for key in ["keyName", "keyValue"] {
+            if let Some(spot) = fields.get(key) {
+                let message = format!("the URL itself names the key's field; leave `{key}` out");
+                spot.lint(lints, lint::CONTRADICTION, message);
+            }
+        }
+        return Some(AuthKind::ApiKey {
+            name: String::new(),
+            location: KeyLocation::Url,
+            value: Template::default(),
+        });
+    }
+    let name_spot = fields.need("keyName", lints);
     let value = read_secret(fields, "keyValue", names, lints);
     let name_spot = name_spot?;
     let (location, mut name) = (location?, name_spot.text(lints)?);

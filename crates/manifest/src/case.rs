@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    auth::Auth,
-    endpoint::Endpoint,
+    auth::{Accepted, Auth},
+    endpoint::{Endpoint, Test},
     json::{Json, Tree},
     lint::{Lint, Lints},
     manifest::Manifest,
@@ -20,11 +20,13 @@ use crate::{
 
 /// The name of the credential test where an action is named.
 pub const TEST: &str = "test";
+/// The name of the request that follows it.
+pub const TEST_THEN: &str = "test.then";
 
 /// One case.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// The endpoint's id, or [`TEST`].
+    /// The endpoint's id, [`TEST`] or [`TEST_THEN`].
     pub action: String,
     auth: Option<String>,
     config: Tree,
@@ -79,12 +81,9 @@ impl Case {
     pub fn render(&self, manifest: &Manifest) -> Result<Request, String> {
         let auth = self.find_auth(manifest)?;
         let mut secrets = BTreeSet::new();
-        let config = match auth {
+        let config = match accept(auth, &self.config)? {
             None => Tree::Object(Vec::new()),
-            Some(auth) => {
-                let accepted = auth
-                    .accept(&Json::from_tree(self.config.clone()))
-                    .map_err(|problems| format!("config: {}", join(&problems)))?;
+            Some(accepted) => {
                 secrets.extend(
                     accepted
                         .secrets
@@ -112,9 +111,7 @@ impl Case {
         };
         let rendered = match endpoint {
             Some(endpoint) => endpoint.render(manifest, &values),
-            None => manifest
-                .render_test(&values)
-                .ok_or_else(|| "the manifest declares no test for this auth method".to_owned())?,
+            None => self.find_test(manifest, auth)?.render(manifest, &values),
         };
         rendered.map_err(|problems| join(&problems))
     }
@@ -176,9 +173,13 @@ impl Case {
         };
         let result = match self.find_endpoint(manifest)? {
             Some(endpoint) => endpoint.read(manifest, &head, &response.body),
-            None => manifest
-                .read_test(self.find_auth(manifest)?, &head, &response.body)
-                .map(|label| Json::from_tree(label.map_or(Tree::Null, Tree::String))),
+            None => {
+                let auth = self.find_auth(manifest)?;
+                let config = accept(auth, &self.config)?.map_or(Tree::Null, |accepted| accepted.public);
+                let test = self.find_test(manifest, auth)?;
+                let tested = test.read(manifest, &config, &head, &response.body);
+                tested.map(|tested| Json::from_tree(tested.into_tree()))
+            }
         };
         match (outcome, result) {
             (Outcome::Output(expected), Ok(output)) => differ("output", expected, output.tree()),
@@ -210,13 +211,30 @@ impl Case {
         }
     }
 
+    fn find_test<'m>(&self, manifest: &'m Manifest, auth: Option<&'m Auth>) -> Result<&'m Test, String> {
+        let test = manifest.test_of(auth);
+        let test = if self.action == TEST_THEN {
+            test.and_then(Test::then)
+        } else {
+            test
+        };
+        test.ok_or_else(|| format!("the manifest declares no `{}` for this auth method", self.action))
+    }
+
     fn find_endpoint<'m>(&self, manifest: &'m Manifest) -> Result<Option<&'m Endpoint>, String> {
         match manifest.endpoint(&self.action) {
             Some(endpoint) => Ok(Some(endpoint)),
-            None if self.action == TEST => Ok(None),
+            None if matches!(&*self.action, TEST | TEST_THEN) => Ok(None),
             None => Err(format!("action: the manifest has no endpoint `{}`", self.action)),
         }
     }
+}
+
+fn accept(auth: Option<&Auth>, config: &Tree) -> Result<Option<Accepted>, String> {
+    let accepted = auth.map(|auth| auth.accept(&Json::from_tree(config.clone())));
+    accepted
+        .transpose()
+        .map_err(|problems| format!("config: {}", join(&problems)))
 }
 
 /// Without a response, an `error` says that the input is refused.
@@ -280,9 +298,16 @@ fn failure_tree(failure: &Failure) -> Tree {
         // A case writes seconds as a number and a date as a text.
         let wait = match Json::parse(wait).map(|json| json.tree().clone()) {
             Ok(Tree::Number(seconds)) => Tree::Number(seconds),
-            _ => Tree::String(wait.clone()),
+            _ => Tree::from(&**wait),
         };
         entries.push(("retryAfter".to_owned(), wait));
+    }
+    if !failure.details.is_empty() {
+        let details = failure
+            .details
+            .iter()
+            .map(|(name, value)| (name.clone(), Tree::String(value.clone())));
+        entries.push(("details".to_owned(), Tree::Object(details.collect())));
     }
     Tree::Object(entries)
 }
@@ -385,7 +410,7 @@ fn read_error(spot: &Spot<'_>, of_input: bool, lints: &mut Lints) -> Option<Outc
         let words: Vec<_> = words.iter().map(|word| (*word, ())).collect();
         kind.one_of(&words, lints);
     }
-    for field in ["code", "message", "pointer", "retry", "retryAfter"] {
+    for field in ["code", "message", "pointer", "retry", "retryAfter", "details"] {
         fields.get(field);
     }
     fields.close(&[], lints);

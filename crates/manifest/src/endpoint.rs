@@ -4,6 +4,7 @@ mod address;
 mod body;
 mod read;
 mod render;
+mod test;
 
 use crate::{
     json::Tree,
@@ -17,6 +18,7 @@ pub(crate) use address::{Address, Segments, is_plain_url};
 pub(crate) use read::{header_name, read_headers, read_json_path, read_statuses, read_timeout};
 
 pub use render::Below;
+pub use test::{Test, Tested};
 
 use body::{BodyPlan, Shape};
 
@@ -39,6 +41,8 @@ pub struct Endpoint {
     pub method: String,
     /// Whether the auth method's values are sent.
     pub needs_auth: bool,
+    /// The ids of the auth methods it works with; any when empty.
+    pub auth_methods: Vec<String>,
     /// Everything a caller may give, as one flat object.
     pub inputs: Vec<Input>,
     /// Names of inputs of which one must be there; empty when that is not asked.
@@ -114,21 +118,21 @@ pub struct ResponseMapping {
     pub data_path: Option<Path>,
     /// The result of an answer without a body; null when absent.
     pub when_empty: Option<Tree>,
+    /// How the answer is written; JSON when absent.
+    pub format: Option<Format>,
 }
 
-/// The cheapest request that proves a credential.
-#[derive(Debug, Clone)]
-pub(crate) struct Test {
-    pub(crate) method: String,
-    pub(crate) path: Segments,
-    pub(crate) headers: Vec<Header>,
-    pub(crate) label: Option<Path>,
-    /// What is shown in place of a value that says little by itself.
-    pub(crate) labels: Vec<(String, String)>,
-    /// Passing status codes; every 2xx when empty.
-    pub(crate) expect: Vec<u16>,
-    /// Codes of the service with which a passing status does not pass.
-    pub(crate) except_codes: Vec<String>,
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The result is what is in it.
+    Json,
+    /// The result is the text itself, and so is what it says of an error.
+    Text,
+}
+
+impl Format {
+    pub(crate) const WORDS: &[(&'static str, Self)] = &[("json", Self::Json), ("text", Self::Text)];
 }
 
 impl Endpoint {
@@ -143,6 +147,11 @@ impl Endpoint {
     /// An input by its name.
     pub fn input(&self, name: &str) -> Option<&Input> {
         self.inputs.iter().find(|input| input.name == name)
+    }
+
+    /// Whether it works with an auth method.
+    pub fn takes(&self, auth: &str) -> bool {
+        self.needs_auth && (self.auth_methods.is_empty() || self.auth_methods.iter().any(|id| id == auth))
     }
 
     /// Whether it goes to a URL of its own and not below the base URL.

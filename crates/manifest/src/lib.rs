@@ -23,7 +23,7 @@ mod template;
 mod values;
 
 pub use auth::{Accepted, Auth, AuthKind, Choice, Field, FieldKind, GivenSecret, KeyLocation, headers, hosts};
-pub use endpoint::{Below, Effect, Endpoint, Header, ResponseMapping};
+pub use endpoint::{Below, Effect, Endpoint, Format, Header, ResponseMapping, Test, Tested};
 pub use json::{Json, JsonError, JsonErrorKind, JsonLimits, Tree};
 pub use lint::Lint;
 pub use manifest::{

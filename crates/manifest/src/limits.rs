@@ -39,6 +39,15 @@ pub const INPUTS: usize = 500;
 pub const AUTH_METHODS: usize = 50;
 /// Fields of one auth method.
 pub const FIELDS: usize = 100;
+/// Named details of one answer: more is no summary.
+pub const DETAILS: usize = 20;
+/// Characters of a number that is shown as one in a detail: every reader of JSON keeps so many. A longer one is shown as a
+/// text.
+pub const SHOWN_DIGITS: usize = 15;
+/// Codes of a service that a manifest gives a meaning: each error is looked up among them.
+pub const ERROR_CODES: usize = 500;
+/// Characters of a plain text that is a code and no sentence.
+pub const CODE_CHARS: usize = 64;
 /// Hosts in one field: far more than one credential is meant for.
 pub const HOSTS_IN_FIELD: usize = 100;
 /// Headers of one mapping; a server takes a hundred lines at most.

@@ -1,22 +1,23 @@
 //! A whole manifest: read, judged and compiled once.
 
+mod errors;
 mod host;
 pub(crate) mod rate;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use errors::ErrorPaths;
 pub use host::HostRule;
 pub use rate::Exhausted;
 
 use crate::{
-    auth::{Auth, FieldKind, hosts},
+    auth::{Auth, AuthTest, FieldKind, hosts},
     endpoint::{Address, Endpoint, Header, ResponseMapping, Test},
     json::{Json, Tree},
     lint::Lint,
     path::Path,
-    request::{Request, Text},
-    response::{Failure, Head},
+    request::Text,
     values::{FieldProblem, Scope, Values},
 };
 
@@ -198,18 +199,6 @@ impl Arrays {
     pub(crate) const WORDS: &[(&'static str, Self)] = &[("repeat", Self::Repeat), ("index", Self::Index)];
 }
 
-/// Where an error answer tells what is wrong.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ErrorPaths {
-    /// The first that finds something counts.
-    pub(crate) code_paths: Vec<Path>,
-    pub(crate) message_path: Option<Path>,
-    /// The name of the input that was refused.
-    pub(crate) param_path: Option<Path>,
-    /// The header with the service's own id of the request, in lower case.
-    pub(crate) request_id_header: Option<String>,
-}
-
 /// How often something may be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -317,26 +306,13 @@ impl Manifest {
         text.as_literal().and_then(|text| url::Url::parse(text).ok())
     }
 
-    /// Whether a credential test is declared for an auth method.
-    pub fn has_test(&self, auth: Option<&Auth>) -> bool {
-        self.test_of(auth).is_some()
-    }
-
-    /// Renders the credential test, if one is declared.
-    pub fn render_test(&self, values: &Values<'_>) -> Option<Result<Request, Vec<FieldProblem>>> {
-        self.test_of(values.auth).map(|test| test.render(self, values))
-    }
-
-    /// Reads the answer to the credential test: the account's label, if the answer has one.
-    pub fn read_test(&self, auth: Option<&Auth>, head: &Head<'_>, body: &[u8]) -> Result<Option<String>, Failure> {
-        match self.test_of(auth) {
-            Some(test) => test.read(self, head, body),
-            None => Ok(None),
+    /// The credential test of an auth method, if one is declared.
+    pub fn test_of<'m>(&'m self, auth: Option<&'m Auth>) -> Option<&'m Test> {
+        match auth.map(|auth| &auth.test) {
+            Some(AuthTest::Own(test)) => Some(test),
+            Some(AuthTest::None) => None,
+            Some(AuthTest::Common) | None => self.test.as_ref(),
         }
-    }
-
-    fn test_of<'m>(&'m self, auth: Option<&'m Auth>) -> Option<&'m Test> {
-        auth.and_then(|auth| auth.test.as_ref()).or(self.test.as_ref())
     }
 
     /// Reads what a caller gave to connect, by an auth method's id.

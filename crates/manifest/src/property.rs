@@ -30,6 +30,8 @@ pub struct Property {
     pub nullable: bool,
     /// Used when the input is absent.
     pub default: Option<Tree>,
+    /// The field of the connection that is used when the input is absent.
+    pub from_config: Option<String>,
     /// The only values allowed.
     pub choices: Vec<Tree>,
     /// A regular expression that a string must match somewhere.
@@ -261,6 +263,7 @@ fn read_shape(fields: &mut Fields<'_>, level: Level, lints: &mut Lints) -> Prope
     if level.is_top() {
         property.secret = fields.boolean("secret", lints).unwrap_or(false);
         property.default = fields.get("default").map(|spot| spot.node.to_tree());
+        property.from_config = fields.text("fromConfig", lints);
     }
     property
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    endpoint::{Endpoint, ResponseMapping, Test},
+    endpoint::{Endpoint, Format, ResponseMapping},
     json::{Json, Tree},
     limits,
     manifest::{Manifest, RetryConfig},
@@ -46,9 +46,11 @@ pub struct Failure {
     pub pointer: Option<Box<str>>,
     /// How long the upstream asks us to wait, as it wrote it: seconds or a date, which needs a clock to be read. Of an
     /// answer that says to come later.
-    pub retry_after: Option<String>,
+    pub retry_after: Option<Box<str>>,
     /// The upstream's own id of the request, which its support asks for.
     pub request_id: Option<Box<str>>,
+    /// What else the upstream tells, by the manifest's names; each one clean line.
+    pub details: Box<[(String, String)]>,
 }
 
 /// Whether a failed request may work another time.
@@ -69,6 +71,8 @@ pub enum FailureKind {
     Rejected,
     /// The credential was refused (401).
     Unauthorized,
+    /// The credential is good and lacks access that this needs.
+    AccessMissing,
     /// We must wait (429).
     RateLimited,
     /// The upstream is in trouble (408, 5xx).
@@ -79,13 +83,30 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every word of [`FailureKind::as_str`].
-    pub(crate) const WORDS: &[&'static str] = &["rejected", "unauthorized", "rate_limited", "unavailable", "malformed"];
+    pub(crate) const WORDS: &[&'static str] = &[
+        "rejected",
+        "unauthorized",
+        "access_missing",
+        "rate_limited",
+        "unavailable",
+        "malformed",
+    ];
+
+    /// Those that a manifest can give a service's code.
+    pub(crate) const DECLARED: &[Self] = &[
+        Self::Rejected,
+        Self::Unauthorized,
+        Self::AccessMissing,
+        Self::RateLimited,
+        Self::Unavailable,
+    ];
 
     /// The word used in cases.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rejected => "rejected",
             Self::Unauthorized => "unauthorized",
+            Self::AccessMissing => "access_missing",
             Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",
             Self::Malformed => "malformed",
@@ -96,47 +117,47 @@ impl FailureKind {
 impl Endpoint {
     /// Reads an answer: the result, or why there is none.
     pub fn read(&self, manifest: &Manifest, head: &Head<'_>, body: &[u8]) -> Result<Json, Failure> {
+        let text = self.mapping.format.or(manifest.mapping.format) == Some(Format::Text);
         if !(200..300).contains(&head.status) {
-            return Err(failure(manifest, head, body, &self.inputs));
+            return Err(failure(manifest, head, body, &self.inputs, text));
         }
-        read_result(&self.mapping, &manifest.mapping, head, body)
-    }
-}
-
-impl Test {
-    /// Reads an answer to the credential test: the account's label, if there is one.
-    pub(crate) fn read(&self, manifest: &Manifest, head: &Head<'_>, body: &[u8]) -> Result<Option<String>, Failure> {
-        let passes = if self.expect.is_empty() {
-            (200..300).contains(&head.status)
-        } else {
-            self.expect.contains(&head.status)
-        };
-        if !passes || self.excepts(manifest, body) {
-            return Err(failure(manifest, head, body, &[]));
+        if text {
+            return read_text(&self.mapping, &manifest.mapping, head, body);
         }
-        let Some(path) = &self.label else { return Ok(None) };
+        let when_empty = self
+            .mapping
+            .when_empty
+            .as_ref()
+            .or(manifest.mapping.when_empty.as_ref());
+        // Where the body says whether it is a success, an empty one does not, unless it is declared.
+        let silent = manifest.errors.success_path.is_none() || when_empty.is_some();
+        if silent && body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(when_empty.cloned().map(Json::from_tree).unwrap_or_default());
+        }
         let json =
             Json::parse_bytes(body).map_err(|error| malformed(head, format!("the answer is not JSON: {error}")))?;
-        let label = path.first(json.tree()).and_then(line);
-        let word = |label: String| match self.labels.iter().find(|(value, _)| *value == label) {
-            Some((_, word)) => word.clone(),
-            None => label,
-        };
-        Ok(label.map(word))
-    }
-
-    /// Whether the answer carries a code that speaks against the credential.
-    fn excepts(&self, manifest: &Manifest, body: &[u8]) -> bool {
-        let told = || {
-            let json = Json::parse_bytes(body).ok()?;
-            let mut paths = manifest.errors.code_paths.iter();
-            paths.find_map(|path| line(path.first(json.tree())?))
-        };
-        !self.except_codes.is_empty() && told().is_some_and(|code| self.except_codes.contains(&code))
+        denied(manifest, head, &json, &self.inputs)?;
+        let path = self.mapping.data_path.as_ref().or(manifest.mapping.data_path.as_ref());
+        read_result(path, head, json)
     }
 }
 
-fn malformed(head: &Head<'_>, message: String) -> Failure {
+/// Judges a success by what its body says, where the manifest knows the place.
+pub(crate) fn denied(manifest: &Manifest, head: &Head<'_>, json: &Json, inputs: &[Input]) -> Result<(), Failure> {
+    let Some(path) = &manifest.errors.success_path else {
+        return Ok(());
+    };
+    match path.first(json.tree()) {
+        Some(Tree::Bool(true)) => Ok(()),
+        Some(_) => Err(told(manifest, head, Some(json), inputs)),
+        None => {
+            let message = format!("the answer does not say at {} whether it is a success", path.as_str());
+            Err(malformed(head, message))
+        }
+    }
+}
+
+pub(crate) fn malformed(head: &Head<'_>, message: String) -> Failure {
     Failure {
         kind: FailureKind::Malformed,
         status: head.status,
@@ -146,21 +167,14 @@ fn malformed(head: &Head<'_>, message: String) -> Failure {
         pointer: None,
         retry_after: None,
         request_id: None,
+        details: Box::default(),
     }
 }
 
-fn read_result(own: &ResponseMapping, common: &ResponseMapping, head: &Head<'_>, body: &[u8]) -> Result<Json, Failure> {
-    let when_empty = own.when_empty.as_ref().or(common.when_empty.as_ref());
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(when_empty.cloned().map(Json::from_tree).unwrap_or_default());
-    }
-    let json = Json::parse_bytes(body).map_err(|error| malformed(head, format!("the answer is not JSON: {error}")))?;
-    let Some(path) = own.data_path.as_ref().or(common.data_path.as_ref()) else {
+fn read_result(path: Option<&Path>, head: &Head<'_>, json: Json) -> Result<Json, Failure> {
+    let Some(path) = path.filter(|path| !path.is_root()) else {
         return Ok(json);
     };
-    if path.is_root() {
-        return Ok(json);
-    }
     if !path.is_singular() {
         let found = path.all(json.tree()).into_iter().cloned().collect();
         return Ok(Json::from_tree(Tree::Array(found)));
@@ -171,30 +185,73 @@ fn read_result(own: &ResponseMapping, common: &ResponseMapping, head: &Head<'_>,
     }
 }
 
-fn failure(manifest: &Manifest, head: &Head<'_>, body: &[u8], inputs: &[Input]) -> Failure {
+/// A plain text is its own result.
+fn read_text(own: &ResponseMapping, common: &ResponseMapping, head: &Head<'_>, body: &[u8]) -> Result<Json, Failure> {
+    let text = std::str::from_utf8(body).map_err(|_| malformed(head, "the answer is no text in UTF-8".to_owned()))?;
+    let when_empty = own.when_empty.as_ref().or(common.when_empty.as_ref());
+    match (text.trim(), when_empty) {
+        ("", Some(tree)) => Ok(Json::from_tree(tree.clone())),
+        _ => Ok(Json::from_tree(Tree::from(text))),
+    }
+}
+
+/// What an answer that is no success says. `text` is whether it is declared as plain text.
+pub(crate) fn failure(manifest: &Manifest, head: &Head<'_>, body: &[u8], inputs: &[Input], text: bool) -> Failure {
     let json = Json::parse_bytes(body).ok();
-    let at = |path: &Path| line(path.first(json.as_ref()?.tree())?);
+    let mut failure = told(manifest, head, json.as_ref(), inputs);
+    if text && json.is_none() {
+        let said = std::str::from_utf8(body).ok().and_then(|text| line(&Tree::from(text)));
+        failure.heard(manifest, head, said.unwrap_or_default());
+    }
+    failure
+}
+
+/// The same for a body that was read.
+fn told(manifest: &Manifest, head: &Head<'_>, json: Option<&Json>, inputs: &[Input]) -> Failure {
     let errors = &manifest.errors;
-    let kind = kind(head.status);
-    let repeat = repeat(manifest.retry.as_ref(), kind, head);
-    let retry_after = || retry_after(manifest, head, json.as_ref());
+    let at = |path: &Path| line(path.first(json?.tree())?);
     let request_id = || (head.header)(errors.request_id_header.as_ref()?);
-    Failure {
-        kind,
+    let details = errors.details.iter();
+    let details = details.filter_map(|(name, path)| Some((name.clone(), at(path)?)));
+    let pointer = errors.param_path.as_ref().and_then(at);
+    let pointer = pointer.and_then(|name| input_pointer(&name, inputs));
+    let mut failure = Failure {
+        kind: kind(head.status),
         status: head.status,
-        repeat,
-        code: errors.code_paths.iter().find_map(at),
+        repeat: Repeat::Never,
+        code: None,
         message: errors.message_path.as_ref().and_then(at),
-        pointer: errors
-            .param_path
-            .as_ref()
-            .and_then(at)
-            .and_then(|name| input_pointer(&name, inputs))
-            .map(String::into_boxed_str),
-        retry_after: (repeat != Repeat::Never).then(retry_after).flatten(),
+        pointer: pointer.map(String::into_boxed_str),
+        retry_after: None,
         request_id: request_id()
             .and_then(|id| line(&Tree::from(id)))
             .map(String::into_boxed_str),
+        details: details.collect(),
+    };
+    failure.code(manifest, head, errors.code_paths.iter().find_map(at), json);
+    failure
+}
+
+impl Failure {
+    /// Takes the service's code, which may say more than the status.
+    fn code(&mut self, manifest: &Manifest, head: &Head<'_>, code: Option<String>, json: Option<&Json>) {
+        if let Some(kind) = code.as_deref().and_then(|code| manifest.errors.kind_of(code)) {
+            self.kind = kind;
+        }
+        self.code = code;
+        self.repeat = repeat(manifest.retry.as_ref(), self.kind, head);
+        if self.repeat != Repeat::Never {
+            self.retry_after = retry_after(manifest, head, json).map(String::into_boxed_str);
+        }
+    }
+
+    /// Takes what a service says in plain text: one word is its code, more is a sentence.
+    fn heard(&mut self, manifest: &Manifest, head: &Head<'_>, said: String) {
+        if said.contains(' ') || said.len() > limits::CODE_CHARS {
+            self.message = Some(said);
+        } else if !said.is_empty() {
+            self.code(manifest, head, Some(said), None);
+        }
     }
 }
 
@@ -211,16 +268,31 @@ fn kind(status: u16) -> FailureKind {
 /// The service's own word wins, then the manifest's list, then what the status means. Refused credentials stay refused.
 fn repeat(config: Option<&RetryConfig>, kind: FailureKind, head: &Head<'_>) -> Repeat {
     let said = config.and_then(|config| (head.header)(config.retry_header.as_ref()?));
-    let listed = config.is_some_and(|config| config.retry_on.contains(&head.status));
+    let listed = config.is_some_and(|config| {
+        config
+            .retry_on
+            .iter()
+            .any(|status| stands_for(*status, kind, head.status))
+    });
     let any = config.is_none_or(|config| config.retry_on.is_empty());
     let passes = matches!(kind, FailureKind::RateLimited | FailureKind::Unavailable);
     match (kind, said) {
-        (FailureKind::Unauthorized | FailureKind::Malformed, _) | (_, Some("false")) => Repeat::Never,
+        (FailureKind::Unauthorized | FailureKind::AccessMissing | FailureKind::Malformed, _) | (_, Some("false")) => {
+            Repeat::Never
+        }
         (_, Some("true")) => Repeat::Listed,
         _ if listed || (passes && any) => Repeat::Listed,
         _ if passes => Repeat::Later,
         _ => Repeat::Never,
     }
+}
+
+/// Whether a listed status is an answer's, or means the same: a service's code may say more than the status beside it.
+fn stands_for(listed: u16, kind: FailureKind, status: u16) -> bool {
+    if self::kind(status) == kind {
+        return listed == status;
+    }
+    kind != FailureKind::Rejected && self::kind(listed) == kind
 }
 
 /// The pointer to an input that a service calls `items[0][price]` or `items.0.price`, if the input is one of these.
@@ -245,7 +317,7 @@ fn plain(tree: &Tree) -> Option<String> {
 
 /// What an upstream says, fit for an error or a log: one line, no control characters, bounded. What would move a
 /// terminal's cursor, begin another line or turn the direction of writing becomes a blank.
-fn line(tree: &Tree) -> Option<String> {
+pub(crate) fn line(tree: &Tree) -> Option<String> {
     let turns = |letter| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let text = plain(tree)?;
     let words = text.split(|letter: char| letter.is_control() || letter.is_whitespace() || turns(letter));
@@ -300,6 +372,24 @@ mod tests {
             header: &header,
         };
         assert_eq!(repeat(None, FailureKind::Unavailable, &head), Repeat::Listed);
+        let list = |status| RetryConfig {
+            max_retries: 1,
+            retry_delay_ms: 1,
+            retry_on: vec![status],
+            retry_header: None,
+        };
+        let ok = Head { status: 200, ..head };
+        let by_code = |listed, kind| repeat(Some(&list(listed)), kind, &ok);
+        assert_eq!(by_code(429, FailureKind::RateLimited), Repeat::Listed);
+        assert_eq!(by_code(503, FailureKind::RateLimited), Repeat::Later);
+        assert_eq!(by_code(503, FailureKind::Unavailable), Repeat::Listed);
+        for kind in [
+            FailureKind::Unauthorized,
+            FailureKind::AccessMissing,
+            FailureKind::Rejected,
+        ] {
+            assert_eq!(by_code(429, kind), Repeat::Never, "{kind:?}");
+        }
     }
 
     #[test]

@@ -23,7 +23,10 @@ impl Endpoint {
         let required = self
             .inputs
             .iter()
-            .filter(|input| input.property.required && input.property.default.is_none())
+            .filter(|input| {
+                let shape = &input.property;
+                shape.required && shape.default.is_none() && shape.from_config.is_none()
+            })
             .map(|input| input.name.as_str());
         let mut schema = object(properties, required, false);
         schema.insert("$schema".to_owned(), DIALECT.into());

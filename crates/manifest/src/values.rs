@@ -147,10 +147,14 @@ impl<'a> Scope<'a> {
         if place.origin != Origin::Input {
             return None;
         }
-        self.inputs
-            .iter()
-            .find(|input| input.name == place.name())
-            .and_then(|input| input.property.default.as_ref())
+        let input = self.inputs.iter().find(|input| input.name == place.name())?;
+        self.fallback(input)
+    }
+
+    /// What stands in for an input that is not given.
+    pub(crate) fn fallback(&self, input: &'a Input) -> Option<&'a Tree> {
+        let of_connection = || self.values.config.get(input.property.from_config.as_ref()?);
+        input.property.default.as_ref().or_else(of_connection)
     }
 }
 

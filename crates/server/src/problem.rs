@@ -90,6 +90,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::ConnectorActionFailed
         | Code::UpstreamUnreachable
         | Code::UpstreamUnauthorized
+        | Code::UpstreamAccessMissing
         | Code::UpstreamUnavailable
         | Code::UpstreamAnswerTruncated
         | Code::UpstreamAnswerTooLarge

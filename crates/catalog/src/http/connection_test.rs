@@ -38,7 +38,7 @@ pub(super) fn test(admitted: &Admitted) -> BoxFuture<'_, Result<TestReport>> {
         };
         Ok(TestReport {
             message: Some(message),
-            details: [("statusCode", json!(status))].into(),
+            details: [("statusCode".to_owned(), json!(status))].into(),
             ..TestReport::default()
         })
     })

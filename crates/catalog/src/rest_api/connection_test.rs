@@ -24,7 +24,7 @@ pub(super) fn test(admitted: &Admitted) -> BoxFuture<'_, Result<TestReport>> {
         let status = web::send(admitted, wish, &sign(admitted)?).await?.status;
         match status {
             200..=299 => Ok(TestReport {
-                details: [("statusCode", json!(status))].into(),
+                details: [("statusCode".to_owned(), json!(status))].into(),
                 ..TestReport::default()
             }),
             401 | 403 => {

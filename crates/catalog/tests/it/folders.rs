@@ -6,7 +6,7 @@ use tieline::Connector;
 use tieline_catalog::folders::{self, Folder};
 use tieline_manifest::{
     Manifest, Use,
-    case::{Case, TEST},
+    case::{Case, TEST, TEST_THEN},
 };
 use tieline_testkit::snapshot;
 
@@ -50,8 +50,9 @@ fn every_endpoint_has_a_case_that_holds() {
     for (folder, connector) in shipped().iter().zip(tieline_catalog::connectors()) {
         let (shown, manifest) = (run_cases(folder), connector.manifest());
         let mut told: BTreeSet<String> = manifest.endpoints.iter().map(|endpoint| endpoint.id.clone()).collect();
-        if manifest.auth.iter().any(|auth| manifest.has_test(Some(auth))) {
+        for test in manifest.auth.iter().filter_map(|auth| manifest.test_of(Some(auth))) {
             told.insert(TEST.to_owned());
+            told.extend(test.then().map(|_| TEST_THEN.to_owned()));
         }
         assert_eq!(told, shown, "{}: what it declares, and what its cases show", folder.id);
     }

@@ -38,6 +38,20 @@ fn made(connectors: Vec<Connector>, policy: EgressPolicy, authorities: &[&str]) 
         .unwrap()
 }
 
+/// A shipped connector with some of its words changed: its address for a twin's, its patience for a shorter one.
+pub(crate) fn changed(id: &str, words: &[(&str, &str)]) -> Connector {
+    let shipped = tieline_catalog::shipped()
+        .iter()
+        .find(|shipped| shipped.id == id)
+        .unwrap();
+    let mut manifest = shipped.manifest.to_owned();
+    for (said, instead) in words {
+        assert!(manifest.contains(said), "{id}: {said}");
+        manifest = manifest.replacen(said, instead, 1);
+    }
+    Connector::shipped(&manifest).unwrap().build().unwrap()
+}
+
 /// The scope that tests connect for.
 pub(crate) fn org(connectors: &Connectors) -> Scoped {
     connectors.scope("organization", "org_1").unwrap()

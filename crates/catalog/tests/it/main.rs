@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is an answer")]
 
+mod account;
 mod discord;
 mod example;
 mod folders;
 mod http;
 mod library;
 mod rest_api;
+mod slack;
 mod smtp;
 mod stripe;
+mod telegram;
+mod woocommerce;

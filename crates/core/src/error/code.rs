@@ -129,6 +129,8 @@ codes! {
     UpstreamTimeout = "UPSTREAM_TIMEOUT",
     /// The upstream refused the credentials.
     UpstreamUnauthorized = "UPSTREAM_UNAUTHORIZED",
+    /// The upstream knows the credentials, and they lack access that the action needs.
+    UpstreamAccessMissing = "UPSTREAM_ACCESS_MISSING",
     /// The upstream asked us to slow down.
     UpstreamRateLimited = "UPSTREAM_RATE_LIMITED",
     /// The upstream failed on its own side.

@@ -64,6 +64,7 @@ pub(super) fn of(error: &Error) -> Fate {
         | Code::AttachmentPathNotSupported
         | Code::SmtpTlsRequired
         | Code::UpstreamUnauthorized
+        | Code::UpstreamAccessMissing
         | Code::UpstreamRateLimited
         | Code::ConnectorEncryptFailed
         | Code::ConnectorDecryptFailed => Fate::Nothing,

@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Effect, Endpoint, Header, ResponseMapping, Target, Test,
+    Effect, Endpoint, Format, Header, ResponseMapping, Target,
     address::{Address, read_path},
     body::{BodyDraft, Shape, add_input},
     has_control,
 };
 use crate::{
+    auth::Auth,
     limits,
     lint::{self, Lints},
-    manifest::rate,
-    node::{Fields, Spot},
+    manifest::{Manifest, rate},
+    node::{Fields, NodeKind, Spot},
     path::Path,
     property::{Draft, Input, Level},
     request::TRANSPORT_HEADERS,
     template::{Names, Origin, Place, is_name},
 };
 
-const METHODS: &[(&str, &str)] = &[
+pub(super) const METHODS: &[(&str, &str)] = &[
     ("GET", "GET"),
     ("HEAD", "HEAD"),
     ("POST", "POST"),
@@ -32,13 +33,9 @@ const METHODS: &[(&str, &str)] = &[
 const LATER: &[&str] = &["pagination", "testConfig", "graphql", "query", "headerParams"];
 
 impl Endpoint {
-    /// Reads an endpoint. `names` knows the fields of auth; the inputs are found here.
-    pub(crate) fn from_spot(
-        spot: &Spot<'_>,
-        config: &BTreeMap<String, bool>,
-        strict: bool,
-        lints: &mut Lints,
-    ) -> Option<Self> {
+    /// Reads an endpoint. `auth` knows the fields; the inputs are found here.
+    pub(crate) fn from_spot(spot: &Spot<'_>, auth: &[Auth], strict: bool, lints: &mut Lints) -> Option<Self> {
+        let config = &Manifest::field_names(auth);
         let mut fields = spot.fields(lints)?;
         let id = fields.need("id", lints).and_then(|spot| read_id(&spot, lints));
         let method = fields
@@ -82,6 +79,8 @@ impl Endpoint {
             );
         }
         let mut endpoint = Self::presented(id.unwrap_or_default(), method.unwrap_or("GET"), &mut fields, lints);
+        read_auth_methods(&mut fields, auth, &mut endpoint, lints);
+        check_fallbacks(&inputs, config, spot, lints);
         endpoint.at_least_one = read_at_least_one(&mut fields, &inputs[..declared], lints);
         fields.close(LATER, lints);
         endpoint.target = target?;
@@ -107,7 +106,6 @@ impl Endpoint {
                 "DELETE" => Effect::Destroy,
                 _ => Effect::Write,
             });
-        let auth = [("required", true), ("none", false)];
         Self {
             name: fields.text("name", lints).unwrap_or_else(|| id.clone()),
             id,
@@ -118,10 +116,8 @@ impl Endpoint {
                 .get("idempotencyHeader")
                 .and_then(|spot| header_name(&spot.text(lints)?, &spot, lints)),
             method: method.to_owned(),
-            needs_auth: fields
-                .get("auth")
-                .and_then(|spot| spot.one_of(&auth, lints))
-                .unwrap_or(true),
+            needs_auth: true,
+            auth_methods: Vec::new(),
             output: fields
                 .get("output")
                 .and_then(|spot| Draft::read("output", &spot, Level::Output, lints))
@@ -139,6 +135,51 @@ impl Endpoint {
             query: Vec::new(),
             headers: Vec::new(),
             body: None,
+        }
+    }
+}
+
+/// `required`, `none`, or the ids of the methods it works with.
+fn read_auth_methods(fields: &mut Fields<'_>, auth: &[Auth], endpoint: &mut Endpoint, lints: &mut Lints) {
+    let Some(spot) = fields.get("auth") else { return };
+    if let NodeKind::Text(word) = &spot.node.kind
+        && matches!(word.as_str(), "required" | "none")
+    {
+        endpoint.needs_auth = word == "required";
+        return;
+    }
+    for spot in spot.one_or_more(lints) {
+        let Some(id) = spot.text(lints) else { continue };
+        if !auth.iter().any(|auth| auth.id == id) {
+            let words = ["required", "none"];
+            let hint = lint::hint(&id, words.into_iter().chain(auth.iter().map(|auth| auth.id.as_str())));
+            let message = format!("`{id}` is none of required, none and the ids of the auth methods{hint}");
+            spot.lint(lints, lint::BAD_VALUE, message);
+        }
+        endpoint.auth_methods.push(id);
+    }
+}
+
+/// An input may stand in for itself in the connection: a field that is known and no secret.
+fn check_fallbacks(inputs: &[Input], config: &BTreeMap<String, bool>, spot: &Spot<'_>, lints: &mut Lints) {
+    for input in inputs {
+        let Some(field) = &input.property.from_config else {
+            continue;
+        };
+        let secret = input.property.secret || config.get(field) == Some(&true);
+        if !config.contains_key(field) {
+            let hint = lint::hint(field, config.keys().map(String::as_str));
+            let message = format!(
+                "`{}` comes from `{field}`, but no auth field is named so{hint}",
+                input.name
+            );
+            spot.lint(lints, lint::UNKNOWN_NAME, message);
+        } else if secret || input.property.default.is_some() {
+            let message = format!(
+                "`{}`: neither a secret nor an input with a default comes from a field",
+                input.name
+            );
+            spot.lint(lints, lint::CONTRADICTION, message);
         }
     }
 }
@@ -324,7 +365,15 @@ impl ResponseMapping {
         let mapping = Self {
             data_path: fields.get("dataPath").and_then(|spot| read_json_path(&spot, lints)),
             when_empty: fields.get("whenEmpty").map(|spot| spot.node.to_tree()),
+            format: fields.get("format").and_then(|spot| spot.one_of(Format::WORDS, lints)),
         };
+        if mapping.format == Some(Format::Text) && mapping.data_path.is_some() {
+            spot.lint(
+                lints,
+                lint::CONTRADICTION,
+                "a text has nothing inside; leave `dataPath` out",
+            );
+        }
         fields.close(
             &[
                 "fieldMappings",
@@ -346,42 +395,6 @@ pub(crate) fn read_json_path(spot: &Spot<'_>, lints: &mut Lints) -> Option<Path>
             spot.lint(lints, lint::BAD_PATH, message);
             None
         }
-    }
-}
-
-impl Test {
-    pub(crate) fn from_spot(spot: &Spot<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<Self> {
-        let mut fields = spot.fields(lints)?;
-        let method = fields.get("method").and_then(|spot| spot.one_of(METHODS, lints));
-        let path = fields
-            .need("path", lints)
-            .and_then(|spot| read_path(&spot, names, lints));
-        let headers = fields
-            .get("headers")
-            .map(|spot| read_headers(&spot, names, lints))
-            .unwrap_or_default();
-        let label = fields.get("label").and_then(|spot| read_json_path(&spot, lints));
-        let labels = fields.get("labels").map(|spot| spot.entries(lints)).unwrap_or_default();
-        let labels = labels
-            .into_iter()
-            .filter_map(|(value, spot)| Some((value.to_owned(), spot.text(lints)?)))
-            .collect();
-        let (mut expect, mut except_codes) = (Vec::new(), Vec::new());
-        if let Some(mut fields) = fields.get("expect").and_then(|spot| spot.fields(lints)) {
-            expect = read_statuses(&mut fields, "status", lints);
-            except_codes = fields.texts("exceptCodes", lints);
-            fields.close(&["body", "jsonPath", "bodyContains", "header"], lints);
-        }
-        fields.close(&["queryParams", "body"], lints);
-        Some(Self {
-            method: method.unwrap_or("GET").to_owned(),
-            path: path?,
-            headers,
-            label,
-            labels,
-            expect,
-            except_codes,
-        })
     }
 }
 

@@ -28,6 +28,7 @@ impl Endpoint {
         let mut work = Rendering::new(&scope);
         work.check_inputs(self);
         let auth = if self.needs_auth { work.auth(manifest) } else { None };
+        work.check_method(self, auth, manifest);
         let mut url = Text::default();
         let has_query = match &self.target {
             Target::Path(path) => {
@@ -58,13 +59,18 @@ impl Endpoint {
 }
 
 impl Test {
-    pub(crate) fn render(&self, manifest: &Manifest, values: &Values<'_>) -> Result<Request, Vec<FieldProblem>> {
+    /// Renders the request, secrets as slots.
+    pub fn render(&self, manifest: &Manifest, values: &Values<'_>) -> Result<Request, Vec<FieldProblem>> {
         let scope = Scope::new(values, &[]);
         let mut work = Rendering::new(&scope);
         let auth = work.auth(manifest);
         let mut url = Text::default();
         work.base(manifest, &self.path, &mut url);
         let mut pairs = Pairs::query(manifest.query_arrays);
+        for (name, value) in &self.query {
+            let written = value.write(&scope, Encode::Percent, pairs.start(name));
+            work.note(written);
+        }
         work.query_key(auth, &mut pairs);
         if !pairs.out.0.is_empty() {
             url.push_str("?");
@@ -125,8 +131,12 @@ impl<'a> Rendering<'a> {
 
     fn check_inputs(&mut self, endpoint: &Endpoint) {
         for input in &endpoint.inputs {
-            if input.property.required && input.property.default.is_none() && !self.is_given(input) {
-                let message = format!("`{}` is required", input.name);
+            let absent = self.scope.fallback(input).is_none() && !self.is_given(input);
+            if input.property.required && absent {
+                let message = match &input.property.from_config {
+                    None => format!("`{}` is required", input.name),
+                    Some(field) => format!("`{}` is required, or the connection's field `{field}`", input.name),
+                };
                 self.problems
                     .push(FieldProblem::new(format!("/{}", pointer_token(&input.name)), message));
             }
@@ -150,6 +160,17 @@ impl<'a> Rendering<'a> {
             ));
         }
         auth
+    }
+
+    /// An endpoint that works with some auth methods only is not called with another.
+    fn check_method(&mut self, endpoint: &Endpoint, auth: Option<&Auth>, manifest: &Manifest) {
+        if endpoint.auth_methods.is_empty() || auth.is_some_and(|auth| endpoint.takes(&auth.id)) {
+            return;
+        }
+        let methods = endpoint.auth_methods.iter().filter_map(|id| manifest.auth(id));
+        let labels: Vec<&str> = methods.map(|auth| auth.label.as_deref().unwrap_or(&auth.id)).collect();
+        let message = format!("this needs a connection made with: {}", labels.join(", "));
+        self.problems.push(FieldProblem::new("", message));
     }
 
     fn base(&mut self, manifest: &Manifest, path: &Segments, url: &mut Text) {

@@ -1,22 +1,20 @@
 //! From nodes to a manifest.
 
-use std::collections::BTreeMap;
-
 use super::{
     Arrays, CATEGORIES, Capability, ErrorPaths, HostRule, Link, Manifest, Publisher, RetryConfig, SetupStep, Status,
     Use, rate,
 };
 use crate::{
-    auth::{Auth, AuthKind, KeyLocation},
+    auth::{Auth, AuthKind, AuthTest, KeyLocation},
     endpoint::{
-        Address, Endpoint, ResponseMapping, Test, header_name, is_plain_url, read_headers, read_json_path,
-        read_statuses, read_timeout,
+        Address, Endpoint, ResponseMapping, Test, header_name, is_plain_url, read_headers, read_statuses, read_timeout,
     },
     limits,
     lint::{self, Lint, Lints},
     node::{Fields, Spot},
     parse,
-    template::{Names, Origin},
+    request::SecretRef,
+    template::{Names, Origin, Place},
 };
 
 /// Words of the documents that later versions of the language have.
@@ -79,7 +77,7 @@ fn read(mut fields: Fields<'_>, use_: Use, lints: &mut Lints) -> Manifest {
     let test = fields
         .get("test")
         .and_then(|spot| Test::from_spot(&spot, &mut names, lints));
-    let mut endpoints = read_endpoints(&mut fields, &config, use_, lints);
+    let mut endpoints = read_endpoints(&mut fields, &auth, use_, lints);
     let keyed = fields
         .get("idempotencyHeader")
         .and_then(|spot| header_name(&spot.text(lints)?, &spot, lints));
@@ -125,7 +123,7 @@ fn read(mut fields: Fields<'_>, use_: Use, lints: &mut Lints) -> Manifest {
             .unwrap_or_default(),
         errors: fields
             .get("errors")
-            .map(|spot| read_errors(&spot, lints))
+            .map(|spot| ErrorPaths::read(&spot, lints))
             .unwrap_or_default(),
         rate_limit,
         rate,
@@ -177,12 +175,7 @@ fn read_auth(fields: &mut Fields<'_>, lints: &mut Lints) -> Vec<Auth> {
     methods
 }
 
-fn read_endpoints(
-    fields: &mut Fields<'_>,
-    config: &BTreeMap<String, bool>,
-    use_: Use,
-    lints: &mut Lints,
-) -> Vec<Endpoint> {
+fn read_endpoints(fields: &mut Fields<'_>, auth: &[Auth], use_: Use, lints: &mut Lints) -> Vec<Endpoint> {
     let spots = fields.list("endpoints", lints);
     if spots.len() > limits::ENDPOINTS {
         fields.lint(
@@ -194,7 +187,7 @@ fn read_endpoints(
     }
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for spot in spots {
-        let Some(endpoint) = Endpoint::from_spot(&spot, config, use_ == Use::Shipped, lints) else {
+        let Some(endpoint) = Endpoint::from_spot(&spot, auth, use_ == Use::Shipped, lints) else {
             continue;
         };
         if endpoints.iter().any(|other| other.id == endpoint.id) {
@@ -208,7 +201,8 @@ fn read_endpoints(
 
 /// What only the whole can tell.
 fn check(manifest: &Manifest, fields: &Fields<'_>, use_: Use, lints: &mut Lints) {
-    let tests = manifest.auth.iter().any(|auth| auth.test.is_some()) || manifest.test.is_some();
+    let own_test = |auth: &Auth| matches!(auth.test, AuthTest::Own(_));
+    let tests = manifest.auth.iter().any(own_test) || manifest.test.is_some();
     let paths = manifest.endpoints.iter().any(|endpoint| !endpoint.has_own_url());
     if manifest.base_url.is_none() && (tests || paths) && use_ == Use::Shipped {
         fields.lint(
@@ -237,6 +231,7 @@ fn check(manifest: &Manifest, fields: &Fields<'_>, use_: Use, lints: &mut Lints)
         fields.lint(lints, lint::CONTRADICTION, message);
     }
     check_keys_in_bodies(manifest, fields, lints);
+    check_keys_in_urls(manifest, fields, lints);
 }
 
 /// An API key that goes to the body needs one it can go to.
@@ -253,6 +248,28 @@ fn check_keys_in_bodies(manifest: &Manifest, fields: &Fields<'_>, lints: &mut Li
             let message = format!(
                 "the key goes to the body, but `{}` has no JSON or form object there",
                 endpoint.id
+            );
+            fields.lint(lints, lint::CONTRADICTION, message);
+        }
+    }
+}
+
+/// An API key that stands in the URL is named by one.
+fn check_keys_in_urls(manifest: &Manifest, fields: &Fields<'_>, lints: &mut Lints) {
+    let in_url =
+        |auth: &&Auth| matches!(&auth.kind, AuthKind::ApiKey { location, .. } if *location == KeyLocation::Url);
+    for auth in manifest.auth.iter().filter(in_url) {
+        let own = |secret: &SecretRef| matches!(secret, SecretRef::Config(name) if auth.field(name).is_some());
+        let names = |place: &Place| place.secret.as_ref().is_some_and(own);
+        let mut endpoints = manifest.endpoints.iter().filter(|endpoint| endpoint.takes(&auth.id));
+        let in_base = manifest
+            .base_url
+            .as_ref()
+            .is_some_and(|address| address.places().any(names));
+        if !in_base && !endpoints.any(|endpoint| endpoint.target.places().any(names)) {
+            let message = format!(
+                "the key of `{}` stands in a URL, but no URL names a secret of it: write {{{{config.…}}}} where it belongs",
+                auth.id
             );
             fields.lint(lints, lint::CONTRADICTION, message);
         }
@@ -376,26 +393,4 @@ fn read_retry(spot: &Spot<'_>, lints: &mut Lints) -> Option<RetryConfig> {
         retry_on,
         retry_header,
     })
-}
-
-fn read_errors(spot: &Spot<'_>, lints: &mut Lints) -> ErrorPaths {
-    let Some(mut fields) = spot.fields(lints) else {
-        return ErrorPaths::default();
-    };
-    let paths = ErrorPaths {
-        code_paths: fields
-            .get("codePath")
-            .map(|spot| spot.one_or_more(lints))
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|spot| read_json_path(spot, lints))
-            .collect(),
-        message_path: fields.get("messagePath").and_then(|spot| read_json_path(&spot, lints)),
-        param_path: fields.get("paramPath").and_then(|spot| read_json_path(&spot, lints)),
-        request_id_header: fields
-            .get("requestIdHeader")
-            .and_then(|spot| header_name(&spot.text(lints)?, &spot, lints)),
-    };
-    fields.close(&[], lints);
-    paths
 }

@@ -141,8 +141,10 @@ fn run(manifest: &str, input: Option<String>, response: Option<String>) -> Actua
                     .map_or_else(String::new, |wait| format!(" after {wait:?}"));
                 let (code, message) = (failure.code.unwrap_or_default(), failure.message.unwrap_or_default());
                 let place = failure.pointer.map_or_else(String::new, |place| format!(" at {place}"));
+                let details = failure.details.iter();
+                let details: String = details.map(|(name, value)| format!(" {name}={value}")).collect();
                 actual.errors.push(format!(
-                    "answer {} {}{wait}{place}: [{code}] {message}",
+                    "answer {} {}{wait}{place}: [{code}] {message}{details}",
                     failure.status,
                     failure.kind.as_str()
                 ));

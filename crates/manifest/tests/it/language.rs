@@ -1,6 +1,6 @@
 //! `LANGUAGE.md` is true: its examples are read and run.
 
-use tieline_manifest::{CATEGORIES, Head, Manifest, Rate, ResetFormat, Use, case::Case};
+use tieline_manifest::{CATEGORIES, Head, Manifest, Rate, ResetFormat, Tested, Tree, Use, case::Case};
 
 const LANGUAGE: &str = include_str!("../../LANGUAGE.md");
 
@@ -15,7 +15,7 @@ fn example(number: usize) -> &'static str {
 #[test]
 fn the_example_case_passes_and_a_changed_one_does_not() {
     let manifest = Manifest::parse(example(1), Use::Shipped).unwrap_or_else(|lints| panic!("{lints:#?}"));
-    let case = Case::parse(example(2)).unwrap();
+    let case = Case::parse(example(3)).unwrap();
     case.check(&manifest).unwrap();
     for (from, to, complaint) in [
         (
@@ -50,8 +50,8 @@ fn the_example_case_passes_and_a_changed_one_does_not() {
             "does not have the expected form",
         ),
     ] {
-        assert!(example(2).contains(from), "{from}");
-        let changed = Case::parse(&example(2).replacen(from, to, 1)).unwrap();
+        assert!(example(3).contains(from), "{from}");
+        let changed = Case::parse(&example(3).replacen(from, to, 1)).unwrap();
         let error = changed.check(&manifest).expect_err(to);
         assert!(error.contains(complaint), "{to}: {error}");
     }
@@ -98,6 +98,73 @@ fn a_case_may_say_that_an_input_is_refused() {
     ] {
         assert!(Case::parse(wrong).is_err(), "{wrong}");
     }
+}
+
+/// What a test tells of the account: labels and details from the answer, from the fields, and from a second request.
+#[test]
+fn a_test_tells_of_the_account() {
+    let manifest = Manifest::parse(
+        "
+name: A
+baseUrl: '{{shop}}'
+auth: [{ type: bearer, token: '{{key}}', fields: [{ name: shop, type: url, required: true }, { name: key, secret: true, required: true }] }]
+errors: { successPath: $.ok }
+test:
+  path: /me
+  queryParams: { fields: 'id,{{shop}}', n: 1 }
+  label: [$.name, $.mail]
+  details: { shop: 'at {{shop}}', places: { count: $.places }, ids: { count: '$.places[*].id' }, live: $.live, list: $.places, none: $.none }
+  expect: { jsonPath: [$.id] }
+  then: { path: /site, label: $.title, details: { site: $.title, live: $.late } }
+endpoints: []
+",
+        Use::Tenant,
+    )
+    .unwrap_or_else(|lints| panic!("{lints:#?}"));
+    let case = |text: &str| {
+        let text = format!("config: {{ shop: 'https://a.example/b', key: k }}\n{text}");
+        Case::parse(&text).unwrap().check(&manifest)
+    };
+    let asked = "action: test\nrequest: { method: GET, url: 'https://a.example/b/me?fields=id%2Chttps%3A%2F%2Fa.example%2Fb&n=1' }\n";
+    case(&format!(
+        "{asked}response: {{ status: 200, body: {{ ok: true, id: 1, name: '', mail: 'a  b', live: false, places: [{{ id: 1 }}, {{}}] }} }}\n\
+         output: {{ label: a b, details: {{ shop: 'at https://a.example/b', places: 2, ids: 1, live: false }} }}\n"
+    ))
+    .unwrap();
+    case("action: test.then\nrequest: { method: GET, url: 'https://a.example/b/site' }\nresponse: { status: 200, body: { ok: true, title: T } }\noutput: { label: T, details: { site: T } }\n").unwrap();
+    for (answer, error) in [
+        ("{ status: 200, body: '<html>' }", "{ kind: malformed }"),
+        (
+            "{ status: 200, body: { ok: true } }",
+            "{ kind: malformed, message: 'the answer has nothing at $.id' }",
+        ),
+        ("{ status: 200, body: { ok: false, id: 1 } }", "{ kind: rejected }"),
+        ("{ status: 200, body: { id: 1 } }", "{ kind: malformed }"),
+        ("{ status: 401, body: { ok: true, id: 1 } }", "{ kind: unauthorized }"),
+    ] {
+        case(&format!("{asked}response: {answer}\nerror: {error}\n")).unwrap();
+    }
+    let first = Tested {
+        label: Some("a".to_owned()),
+        details: vec![("x".to_owned(), Tree::Bool(true)), ("y".to_owned(), Tree::Bool(true))],
+    };
+    let then = Tested {
+        label: None,
+        details: vec![("x".to_owned(), Tree::Bool(false))],
+    };
+    let both = first.clone().and(then);
+    assert_eq!(both.label.as_deref(), Some("a"));
+    assert_eq!(
+        both.details,
+        [("y".to_owned(), Tree::Bool(true)), ("x".to_owned(), Tree::Bool(false))]
+    );
+    assert_eq!(Tested::default().and(first.clone()), first);
+}
+
+#[test]
+fn the_example_of_errors_is_read() {
+    let text = format!("name: A\nbaseUrl: https://a.example\nendpoints: []\n{}", example(2));
+    Manifest::parse(&text, Use::Tenant).unwrap_or_else(|lints| panic!("{lints:#?}"));
 }
 
 #[test]

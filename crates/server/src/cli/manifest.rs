@@ -284,7 +284,7 @@ fn method<'m>(
             .iter()
             .find(|auth| auth.accept(config).is_ok())
             .or(methods.first())),
-        (None, None) => Ok(methods.first().filter(|_| endpoint.needs_auth)),
+        (None, None) => Ok(methods.iter().find(|auth| endpoint.takes(&auth.id))),
     }
 }
 
