@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run dev test parts check ci bench gen release
+.PHONY: help run dev test parts check ci bench soak gen release
 
 # In CI the lock file is the law; at a desk cargo may bring it up to date.
 LOCKED := $(if $(CI),--locked)
@@ -45,6 +45,9 @@ ci: check test ## What has to pass before a change is merged
 
 bench: ## Measure us as we are shipped beside the limit, in one run (docs/performance.md)
 	@cargo bench $(LOCKED) --profile release -p tieline-server --bench bench
+
+soak: ## Ten minutes of fifty writers that are killed over and over: audit verify raises no false alarm
+	@TIELINE_SOAK_MINUTES=$${TIELINE_SOAK_MINUTES:-10} cargo test $(LOCKED) -p tieline-store --test it a1_fifty -- --nocapture
 
 gen: parts ## Write the checked-in snapshots anew, then show what changed
 	@cargo xtask gen

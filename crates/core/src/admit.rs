@@ -37,7 +37,7 @@ use crate::{
         Allotted, Secrets, Weight,
         redact::{MARK, Redactor},
     },
-    id::CallId,
+    id::{CallId, TenantId},
     ledger::Room,
     limits::{MAX_LABEL_BYTES, OPENING_TIMEOUT, PASSED_ON},
     opened::{Name, Opened},
@@ -99,7 +99,7 @@ impl Connectors {
             self.inner.rates.test(by.tenant, self.inner.clock.now())?;
         }
         let (turn, started) = (self.inner.turns.take(by.tenant)?, Instant::now());
-        let room = self.room().await?;
+        let room = self.room(by.tenant).await?;
         let opened = tokio::time::timeout(OPENING_TIMEOUT, self.whose(by, &ask)).await;
         let opened = opened.unwrap_or_else(|_| {
             let detail = "The store did not answer in time: try again in a moment.";
@@ -155,13 +155,13 @@ impl Connectors {
     }
 
     /// Room for the call's row. Where nobody keeps the ledger, calls write it down themselves, many at a time.
-    async fn room(&self) -> Result<Room> {
+    async fn room(&self, tenant: TenantId) -> Result<Room> {
         if self.inner.ledger.is_due()
             && let Err(error) = self.flush_calls().await
         {
             tracing::warn!(?error, "calls cannot be written down; they are kept and tried again");
         }
-        self.inner.ledger.room()
+        self.inner.ledger.room(tenant)
     }
 
     /// The keys that the ask names, if it names any.

@@ -11,8 +11,8 @@ mod trail;
 mod used;
 pub mod verify;
 
-pub(crate) use self::{denied::Denials, used::KeyUses};
-pub use read::AuditQuery;
+pub(crate) use self::{denied::Denials, used::KeyUses, verify::Verifications};
+pub use read::{AuditQuery, Beyond};
 pub use trail::{TrailBuilder, Trails};
 
 use std::{fmt, sync::Arc};

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use crate::{
     admit::{Repeats, Turns},
     api_key::ApiKeys,
-    audit::{Actor, Denials, KeyUses, Trail, Trails},
+    audit::{Actor, Denials, KeyUses, Trail, Trails, Verifications},
     begun::Begun,
     cache::Cache,
     clock::{Clock, Random},
@@ -81,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) denials: Denials,
     pub(crate) key_uses: KeyUses,
+    pub(crate) verifications: Verifications,
     /// Up to which tenant the heads of audit chains were published in this round.
     pub(crate) heads_published: tokio::sync::Mutex<Option<TenantId>>,
     pub(crate) library_tenant: TenantId,

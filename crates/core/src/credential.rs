@@ -4,7 +4,7 @@
 //! fields are.
 
 mod change;
-mod expiry;
+pub(crate) mod expiry;
 mod view;
 
 pub use change::{CredentialPatch, Rotation};

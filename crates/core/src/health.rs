@@ -60,13 +60,20 @@ impl TestResult {
 }
 
 impl Connectors {
-    /// Tests a connection and writes down its health. A failed test is an answer, not an error. Of a service that only asks
+    /// Tests a connection and writes down its health. A failed test is an answer, not an error, and so is a credential that
+    /// has expired. Of a service that only asks
     /// to slow down, the health is as it was.
     ///
     /// # Errors
     /// `NOT_FOUND`; trouble of our own, after which the health is as it was.
     pub async fn test_connection(&self, by: &Actor, id: ConnectionId) -> Result<TestResult> {
-        let admitted = self.admit_test(by, None, &Via::Connection(id)).await?;
+        let admitted = match self.admit_test(by, None, &Via::Connection(id)).await {
+            Err(error) if error.code() == Code::CredentialExpired => {
+                self.save_expired(by, id, error.detail()).await?;
+                return Ok(TestResult::failed(&error));
+            }
+            admitted => admitted?,
+        };
         let result = found_out(&admitted).await?;
         if result.error_code == Some(Code::UpstreamRateLimited) {
             // It knows us and is busy: that says nothing new of the connection.

@@ -2,7 +2,8 @@
 //!
 //! The key is bound to tenant, principal, route and the rows in its path; the body under it is kept as a fingerprint.
 //! What is known to have done nothing frees the key, so that the same request may be tried again. What was answered is
-//! kept for a day, sealed: it may hold an API key that is told once. What ended without anybody knowing whether it took
+//! kept for a day, sealed: it may hold an API key that is told once. Where a tenant's answers are too many, the oldest make
+//! room, and only that there was one stays known. What ended without anybody knowing whether it took
 //! effect is never run again silently: the repeat is told so, unless the upstream itself knows a repeat as one.
 
 mod fate;
@@ -23,7 +24,10 @@ use crate::{
     connectors::Connectors,
     error::{Code, Error, Result, Retry},
     framed::Framed,
-    limits::{IDEMPOTENCY_KEPT, IDEMPOTENCY_LEASE, IDEMPOTENCY_RETRY_AFTER, MAX_KEPT_ANSWER_BYTES, PRUNE_BATCH},
+    limits::{
+        IDEMPOTENCY_KEPT, IDEMPOTENCY_LEASE, IDEMPOTENCY_RETRY_AFTER, MAX_KEPT_ANSWER_BYTES,
+        MAX_KEPT_ANSWERS_PER_TENANT, PRUNE_BATCH,
+    },
     secret::Secret,
     store::{Begun, IdempotencyRow},
     vault::Place,
@@ -132,7 +136,8 @@ impl Ticket {
         let sealed = vault.seal(place(&self.row, "answer"), plain.reveal()).await?;
         let (tenant, id, attempt) = (self.row.tenant, self.row.id, self.row.attempt);
         let store = &self.connectors.inner.store;
-        store.finish_idempotent(tenant, id, attempt, sealed).await.map(drop)
+        let finished = store.finish_idempotent(tenant, id, attempt, sealed, MAX_KEPT_ANSWERS_PER_TENANT);
+        finished.await.map(drop)
     }
 }
 
@@ -147,7 +152,7 @@ impl Connectors {
     /// # Errors
     /// `IDEMPOTENCY_KEY_REUSED` for another body under a known key, `IDEMPOTENCY_IN_PROGRESS` while the first run is
     /// under way, `IDEMPOTENCY_OUTCOME_UNKNOWN` when it ended or was lost without anybody knowing what it did,
-    /// `IDEMPOTENCY_ANSWER_NOT_KEPT` when its answer was too large to be kept.
+    /// `IDEMPOTENCY_ANSWER_NOT_KEPT` when its answer was too large to be kept, or made room for later ones.
     pub async fn once(&self, by: &Actor, asked: &Asked<'_>) -> Result<Once> {
         let now = self.inner.clock.now();
         let fingerprint = fingerprint(asked);
@@ -174,6 +179,9 @@ impl Connectors {
             return Err(reused());
         }
         if let Some(answer) = &standing.answer {
+            if answer.is_empty() {
+                return Err(gave_way());
+            }
             let answer = self.inner.vault.open_bytes(place(&standing, "answer"), answer).await?;
             return kept::read(answer);
         }
@@ -312,6 +320,16 @@ fn not_kept() -> Error {
         format!(
             "The first request with this `Idempotency-Key` was carried out, and its answer was over \
              {MAX_KEPT_ANSWER_BYTES} bytes, which is more than is kept for repeats. It was not run again."
+        ),
+    )
+}
+
+fn gave_way() -> Error {
+    Error::new(
+        Code::IdempotencyAnswerNotKept,
+        format!(
+            "The first request with this `Idempotency-Key` was carried out, and its answer made room for later ones: a \
+             tenant's answers are kept up to {MAX_KEPT_ANSWERS_PER_TENANT} bytes together. It was not run again."
         ),
     )
 }

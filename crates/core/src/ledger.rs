@@ -4,10 +4,14 @@
 //! calls are refused. What ended waits in memory and is written in batches by [`Connectors::keep_ledger`]; where nobody
 //! runs that, by the calls themselves once enough wait, and by [`Connectors::close`].
 //!
+//! What the store refuses of one tenant, because its chain was tampered with, is set aside and tried again later; those of
+//! others are written.
+//!
 //! Each batch leaves one entry in the audit chain, with the range of its places and a digest over the marks of its rows. A
 //! mark is a keyed hash of one row and its place, so a row that is altered later is found by itself, and one that is taken
 //! out or put in by its place.
 
+mod aside;
 mod keep;
 mod marks;
 mod prune;

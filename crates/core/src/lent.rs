@@ -236,13 +236,16 @@ impl Loan {
     /// Refuses a credential whose time is over.
     pub(crate) fn check(&self, now: Timestamp) -> Result<()> {
         match self.expires_at {
-            Some(at) if at <= now => {
-                let detail = format!(
-                    "The credential expired at {at}, so nothing was sent: rotate it, or give it a later `expiresAt`."
-                );
-                Err(Error::new(Code::CredentialExpired, detail).before_sending())
-            }
+            Some(at) if at <= now => Err(expired(at)),
             _ => Ok(()),
         }
     }
+}
+
+/// What is told of a credential whose time is over.
+pub(crate) fn expired(at: Timestamp) -> Error {
+    let detail = format!(
+        "The credential expired at {at}, and nothing is sent with it since: rotate it, or give it a later `expiresAt`."
+    );
+    Error::new(Code::CredentialExpired, detail).before_sending()
 }

@@ -60,14 +60,36 @@ pub const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// Rest before calls are offered again to a store that refused them.
 pub const FLUSH_PAUSE: Duration = Duration::from_secs(1);
 
+/// The longest rest before a tenant's calls are offered again that the store refuses while it takes those of others: what
+/// is wrong with one tenant's ledgers is mended by a person, and then it need not take long.
+pub const SET_ASIDE_PAUSE: Duration = Duration::from_secs(60);
+
+/// Calls of one tenant that are kept in memory while the store refuses them; then its calls are refused. An eighth of all
+/// room, so that one tenant's broken ledgers do not take the others' room.
+pub const SET_ASIDE_ROWS: usize = LEDGER_ROOM / 8;
+
+/// Tenants whose rows are refused one after the other before the rest waits for another time: then it is not their
+/// ledgers that are broken, it is the store.
+pub const REFUSALS_IN_A_ROW: usize = 8;
+
 /// Rows looked at for one page of a list that is filtered by what has no index; the next page goes on from there.
 pub const MAX_ROWS_SCANNED: usize = 20_000;
 
 /// Audit entries in one step of an export: what of it is in memory.
 pub const EXPORT_STEP: usize = 500;
 
-/// Rows read at a time to verify them: some hundred kilobytes.
+/// Rows read at a time to verify them: some hundred kilobytes, and a few milliseconds of one of the store's readers.
 pub const VERIFY_STEP: usize = 1000;
+
+/// Tenants' ledgers verified at the same time: it reads all there is, and others want to read too.
+pub const VERIFICATIONS_AT_ONCE: usize = 4;
+
+/// What is told to wait who would verify while others do: most ledgers take less.
+pub const VERIFY_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Audit entries that a page may skip and take together, counted from the log's end or beginning. Whoever goes on farther
+/// does so from a cursor, or by time.
+pub const MAX_AUDIT_WINDOW: usize = 10_000;
 
 /// How often what is old is taken out and heads of audit chains are published. An hour is the most of a chain's end that
 /// somebody with the database can cut off and nobody sees.
@@ -278,6 +300,11 @@ pub const IDEMPOTENCY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// An answer that is kept for repeats. What is made has kilobytes; the largest outputs of actions would fill the disk.
 pub const MAX_KEPT_ANSWER_BYTES: usize = 256 * 1024;
+
+/// The answers of one tenant that are kept for repeats, together and as sealed: a hundred thousand ordinary ones, or 250 of
+/// the largest. Of more, the oldest make room: who repeats does so within seconds or minutes.
+pub const MAX_KEPT_ANSWERS_PER_TENANT: usize = 64 * 1024 * 1024;
+const _: () = assert!(MAX_KEPT_ANSWERS_PER_TENANT >= 100 * MAX_KEPT_ANSWER_BYTES);
 
 /// Rows removed at a time once their day is over: the writer is busy with them for milliseconds.
 pub const PRUNE_BATCH: usize = 500;

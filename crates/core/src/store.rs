@@ -31,7 +31,7 @@ pub use self::{
     connection::{
         ConnectionFilter, ConnectionRow, ConnectionStore, Health, HealthState, Inserted, SealedField, Updated,
     },
-    credential::{CredentialFilter, CredentialRow, CredentialStore, Deleted, DueCredential},
+    credential::{CredentialFilter, CredentialRow, CredentialStore, Deleted, DueCredential, Tell, Users},
     data_key::{DataKeyRow, DataKeyStore},
     feed::{FeedRow, FeedStore},
     idempotency::{Begun, IdempotencyRow, IdempotencyStore},

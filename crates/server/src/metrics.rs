@@ -188,6 +188,11 @@ fn calls(text: &mut Text, app: &App) {
     }
     let in_flight = app.connectors.calls_in_flight();
     text.gauge("tieline_calls_in_flight", "Calls under way.", in_flight);
+    let (calls, tenants) = app.connectors.calls_set_aside();
+    let help = "Calls kept in memory because the store refuses their tenants' ledgers.";
+    text.gauge("tieline_ledger_calls_set_aside", help, calls);
+    let help = "Tenants whose ledgers the store refuses. More than 0 wants a person: the log names them.";
+    text.gauge("tieline_ledger_tenants_set_aside", help, tenants);
 }
 
 fn store(text: &mut Text, app: &App) {

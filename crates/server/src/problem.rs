@@ -71,6 +71,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::IdempotencyInProgress
         | Code::IdempotencyOutcomeUnknown
         | Code::IdempotencyAnswerNotKept
+        | Code::AuditVerifyInProgress
         | Code::CredentialExpired
         | Code::CredentialInUse => StatusCode::CONFLICT,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

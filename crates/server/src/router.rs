@@ -94,9 +94,9 @@ pub fn routes() -> Vec<Route> {
         route(PATCH, "/api-keys/{key}", KeysWrite, api_key::update).says("Changes an API key; what is absent stays.").fails(api_key::CHANGING),
         route(DELETE, "/api-keys/{key}", KeysWrite, api_key::revoke).says("Revokes an API key at once.").fails(&[Code::EnvironmentMismatch]),
         route(GET, "/audit-logs", AuditRead, audit::list).says("Who did what, as a page or as a file."),
-        route(GET, "/audit-logs/verify", AuditRead, audit::verify).says("Whether the audit log and the calls are as they were written."),
+        route(GET, "/audit-logs/verify", AuditRead, audit::verify).says("Whether the audit log and the calls are as they were written.").fails(&[Code::AuditVerifyInProgress]),
 
-        route(GET, "/tenants/verify", Operator, audit::verify_any).says("The same for any tenant.").fails(&[Code::NotFound]),
+        route(GET, "/tenants/verify", Operator, audit::verify_any).says("The same for any tenant.").fails(&[Code::NotFound, Code::AuditVerifyInProgress]),
 
         route(GET, "/calls", UsageRead, call::list).says("The tenant's calls, newest first.").fails(&[Code::NotFound]),
         route(GET, "/calls/{call}", UsageRead, call::read).says("One call: how it ended and what it cost."),

@@ -4,9 +4,9 @@ use super::{Actor, Link};
 use crate::{
     clock::Timestamp,
     connectors::Connectors,
-    error::Result,
+    error::{Code, Error, Result},
     id::TenantId,
-    limits::{EXPORT_STEP, MAX_ROWS_SCANNED},
+    limits::{EXPORT_STEP, MAX_AUDIT_WINDOW, MAX_ROWS_SCANNED},
     page::{self, Page},
     store::{AuditFilter, AuditRow},
 };
@@ -30,6 +30,10 @@ pub struct AuditQuery {
     pub newest_first: bool,
 }
 
+/// Beyond which place to go on; from the start, unless given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beyond(pub Option<u64>);
+
 impl Connectors {
     /// The tenant's entries in order, those after place `after`.
     pub async fn audit_entries(&self, by: &Actor, after: u64, limit: usize) -> Result<Page<AuditRow, u64>> {
@@ -50,7 +54,62 @@ impl Connectors {
         self.audit_page(by, query, after, page::bounded(limit)).await
     }
 
-    /// The same, by the larger pages of an export.
+    /// The entries that fit behind the first `skip` of them, beyond place `after`: as many as asked for, unless the log ends.
+    ///
+    /// # Errors
+    /// `REQUEST_INVALID` for more than [`MAX_AUDIT_WINDOW`] entries.
+    pub async fn audit_window(
+        &self,
+        by: &Actor,
+        query: &AuditQuery,
+        after: Option<u64>,
+        skip: usize,
+        take: usize,
+    ) -> Result<Page<AuditRow, u64>> {
+        let Some(after) = self.audit_skip(by, query, after, skip).await? else {
+            return Ok(Page {
+                rows: Vec::new(),
+                next: None,
+            });
+        };
+        let mut page = self.audit_page(by, query, after.0, page::bounded(take)).await?;
+        while let (Some(next), left @ 1..) = (page.next, page::bounded(take) - page.rows.len()) {
+            let more = self.audit_page(by, query, Some(next), left).await?;
+            page.rows.extend(more.rows);
+            page.next = more.next;
+        }
+        Ok(page)
+    }
+
+    /// The place beyond which an export begins that skips some entries; nothing where the log ends before.
+    ///
+    /// # Errors
+    /// `REQUEST_INVALID` for more than [`MAX_AUDIT_WINDOW`] entries.
+    pub async fn audit_skip(
+        &self,
+        by: &Actor,
+        query: &AuditQuery,
+        after: Option<u64>,
+        skip: usize,
+    ) -> Result<Option<Beyond>> {
+        if skip > MAX_AUDIT_WINDOW {
+            let detail = format!("`skip` goes up to {MAX_AUDIT_WINDOW}: go on from `nextCursor`, or search by time.");
+            let message = format!("must be at most {MAX_AUDIT_WINDOW}");
+            return Err(Error::new(Code::RequestInvalid, detail).field("/skip", message));
+        }
+        let (mut after, mut left) = (after, skip);
+        while left > 0 {
+            let page = self.audit_page(by, query, after, left.min(EXPORT_STEP)).await?;
+            left -= page.rows.len();
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Beyond(after)))
+    }
+
+    /// What [`audit_log`](Self::audit_log) lists, by the larger pages of an export.
     pub async fn audit_export(
         &self,
         by: &Actor,

@@ -12,7 +12,7 @@ use crate::{
     connectors::Connectors,
     error::Result,
     id::{ApiKeyId, TenantId},
-    limits::MAX_KEYS_SAMPLED,
+    limits::{MAX_KEYS_SAMPLED, REFUSALS_IN_A_ROW},
 };
 
 /// The keys that were used in this hour.
@@ -54,26 +54,33 @@ impl KeyUses {
 }
 
 impl Connectors {
-    /// Writes down the keys that were used.
+    /// Writes down the keys that were used. What the store refuses of one tenant is kept, and the others' is written.
     pub(crate) async fn record_key_uses(&self) -> Result<()> {
         let mut by_tenant = BTreeMap::<TenantId, Vec<ApiKeyId>>::new();
         for (tenant, key) in self.inner.key_uses.take() {
             by_tenant.entry(tenant).or_default().push(key);
         }
-        while let Some((tenant, keys)) = by_tenant.pop_first() {
-            let written = match self.uses_of(tenant, &keys) {
-                Ok(trail) => self.inner.store.record(tenant, trail).await,
-                Err(error) => Err(error),
+        let (ledger, mut ended, mut refused) = (&self.inner.ledger, Ok(()), 0);
+        for (tenant, keys) in by_tenant {
+            let is_over = refused == REFUSALS_IN_A_ROW;
+            let written = match (is_over || ledger.is_refused(tenant), self.uses_of(tenant, &keys)) {
+                (true, _) => None,
+                (false, Ok(trail)) => Some(self.inner.store.record(tenant, trail).await),
+                (false, Err(error)) => Some(Err(error)),
             };
-            if let Err(error) = written {
-                by_tenant.insert(tenant, keys);
-                let left = by_tenant.into_iter();
-                let left = left.flat_map(|(tenant, keys)| keys.into_iter().map(move |key| (tenant, key)));
-                self.inner.key_uses.put_back(left);
-                return Err(error);
+            if let Some(Ok(())) = written {
+                ledger.forgive(tenant);
+                continue;
+            }
+            self.inner.key_uses.put_back(keys.into_iter().map(|key| (tenant, key)));
+            if let Some(Err(error)) = written {
+                ledger.refused(tenant);
+                tracing::error!(%tenant, ?error, "the use of keys cannot be written down; it is kept and tried again");
+                ended = ended.and(Err(error));
+                refused += 1;
             }
         }
-        Ok(())
+        ended
     }
 
     fn uses_of(&self, tenant: TenantId, keys: &[ApiKeyId]) -> Result<Trail> {

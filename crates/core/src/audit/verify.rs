@@ -5,15 +5,20 @@
 
 mod calls;
 
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
 use serde::Serialize;
 
 use self::calls::Calls;
 use super::chain::{Fault, Verified, Verifier};
 use crate::{
     connectors::Connectors,
-    error::Result,
+    error::{Code, Error, Result, Retry},
     id::TenantId,
-    limits::VERIFY_STEP,
+    limits::{VERIFICATIONS_AT_ONCE, VERIFY_RETRY_AFTER, VERIFY_STEP},
     store::{AuditFilter, AuditRow},
 };
 
@@ -71,13 +76,48 @@ impl Tampered {
     }
 }
 
+/// The tenants whose ledgers are being verified: it reads all there is, so once at a time is enough.
+#[derive(Default)]
+pub(crate) struct Verifications(Mutex<BTreeSet<TenantId>>);
+
+/// The right to verify a tenant's ledgers, given back on drop: also when whoever asked is gone.
+struct Verification<'a> {
+    all: &'a Verifications,
+    tenant: TenantId,
+}
+
+impl Verifications {
+    fn begin(&self, tenant: TenantId) -> Result<Verification<'_>> {
+        let mut tenants = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tenants.contains(&tenant) {
+            let detail = "The ledgers of this tenant are being verified right now: ask again when that is done.";
+            return Err(Error::new(Code::AuditVerifyInProgress, detail).retry(Retry::After(VERIFY_RETRY_AFTER)));
+        }
+        if tenants.len() >= VERIFICATIONS_AT_ONCE {
+            let detail = "Other tenants' ledgers are being verified, as many as may be at once: ask again in a moment.";
+            return Err(Error::new(Code::Overloaded, detail).retry(Retry::After(VERIFY_RETRY_AFTER)));
+        }
+        tenants.insert(tenant);
+        Ok(Verification { all: self, tenant })
+    }
+}
+
+impl Drop for Verification<'_> {
+    fn drop(&mut self) {
+        let mut tenants = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.remove(&self.tenant);
+    }
+}
+
 impl Connectors {
     /// Verifies a tenant's audit chain and its ledger of calls. `known` is a head that was published before: without one, a
     /// tail that was cut off together with the head that is stored beside it is not seen.
     ///
     /// # Errors
-    /// Trouble with the store. That something was tampered with is an answer.
+    /// `AUDIT_VERIFY_IN_PROGRESS` while the same is under way; `OVERLOADED` while too many tenants' are; trouble with the
+    /// store. That something was tampered with is an answer.
     pub async fn verify_ledgers(&self, tenant: TenantId, known: Option<Verified>) -> Result<Verdict> {
+        let _once_at_a_time = self.inner.verifications.begin(tenant)?;
         let link = self.audit_link(tenant);
         let stored = self.inner.store.audit_head(tenant).await?;
         let mut walk = Walk {
@@ -164,4 +204,26 @@ async fn newest(connectors: &Connectors, tenant: TenantId, action: &str) -> Resu
     };
     let found = connectors.inner.store.find_audit(filter).await?;
     Ok(found.rows.into_iter().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t6_a_tenants_ledgers_are_verified_once_at_a_time_and_few_at_once() {
+        let all = Verifications::default();
+        let tenant = |n: usize| TenantId::from_bytes([n as u8; 16]);
+        let code = |n| all.begin(tenant(n)).err().map(|error| error.code());
+        let mut begun: Vec<_> = (0..VERIFICATIONS_AT_ONCE)
+            .map(|n| all.begin(tenant(n)).unwrap())
+            .collect();
+        assert_eq!(code(0), Some(Code::AuditVerifyInProgress));
+        assert_eq!(code(99), Some(Code::Overloaded));
+        drop(begun.remove(0));
+        assert_eq!(code(99), None);
+        assert_eq!(code(1), Some(Code::AuditVerifyInProgress));
+        drop(begun);
+        assert_eq!(code(1), None);
+    }
 }

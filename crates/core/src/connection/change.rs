@@ -13,6 +13,7 @@ use crate::{
     audit::Actor,
     connector::{Accepted, Connector},
     connectors::Connectors,
+    credential::expiry::is_over,
     environment::{Environment, mismatch},
     error::{Code, Error, Result},
     event::EventKind,
@@ -298,38 +299,61 @@ impl Connectors {
         reason: Option<&str>,
     ) -> Result<()> {
         for _ in 0..MAX_UPDATE_ATTEMPTS {
-            let mut row = self.connection_row(by, id).await?;
-            if !self.holds_what_was_tested(by, &row, tested).await? {
-                return Ok(());
-            }
-            let changed = row.health.state != state;
-            let since = if changed {
-                self.inner.clock.now()
-            } else {
-                row.health.since
-            };
-            row.health = Health {
-                state,
-                reason: reason.map(str::to_owned),
-                since,
-            };
-            let events = if changed {
-                vec![EventKind::ConnectorHealthChanged]
-            } else {
-                Vec::new()
-            };
-            let version = row.version;
-            let change = Change {
-                row,
-                action: "connection.tested",
-                detail: json!({ "health": state }),
-                events,
-            };
-            if self.write(by, change, version).await?.is_some() {
+            let row = self.connection_row(by, id).await?;
+            if !self.holds_what_was_tested(by, &row, tested).await? || self.write_health(by, row, state, reason).await?
+            {
                 return Ok(());
             }
         }
         Err(super::conflict())
+    }
+
+    /// Writes down that a test found the connection's credential expired, unless it was given more time or other secrets
+    /// meanwhile: whoever does so raises the row's version too.
+    pub(crate) async fn save_expired(&self, by: &Actor, id: ConnectionId, reason: &str) -> Result<()> {
+        for _ in 0..MAX_UPDATE_ATTEMPTS {
+            let row = self.connection_row(by, id).await?;
+            let Some(credential) = row.credential else {
+                return Ok(());
+            };
+            let expires_at = self.credential_row(by, credential).await?.expires_at;
+            if !is_over(expires_at, self.inner.clock.now())
+                || self.write_health(by, row, HealthState::Failing, Some(reason)).await?
+            {
+                return Ok(());
+            }
+        }
+        Err(super::conflict())
+    }
+
+    /// Writes down a connection's health, with an event if its state is another; `false` when somebody changed the row.
+    async fn write_health(
+        &self,
+        by: &Actor,
+        mut row: ConnectionRow,
+        state: HealthState,
+        reason: Option<&str>,
+    ) -> Result<bool> {
+        let (changed, version) = (row.health.state != state, row.version);
+        let since = match changed {
+            true => self.inner.clock.now(),
+            false => row.health.since,
+        };
+        row.health = Health {
+            state,
+            reason: reason.map(str::to_owned),
+            since,
+        };
+        let change = Change {
+            row,
+            action: "connection.tested",
+            detail: json!({ "health": state }),
+            events: changed
+                .then_some(EventKind::ConnectorHealthChanged)
+                .into_iter()
+                .collect(),
+        };
+        Ok(self.write(by, change, version).await?.is_some())
     }
 
     /// Asked after the row was read: whoever gives its credential new secrets raises the row's version too.

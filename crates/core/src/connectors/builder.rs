@@ -217,6 +217,7 @@ impl ConnectorsBuilder {
                 ledger: Arc::default(),
                 denials: Denials::default(),
                 key_uses: KeyUses::default(),
+                verifications: crate::audit::Verifications::default(),
                 heads_published: tokio::sync::Mutex::default(),
                 library_tenant: LIBRARY_TENANT,
                 fingerprint,

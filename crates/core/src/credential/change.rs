@@ -38,7 +38,8 @@ pub struct CredentialPatch {
 pub struct Rotation {
     /// The fields to change, a secret one at least.
     pub data: Json,
-    /// From when on it is refused; `Some(None)` for never. As before, unless given.
+    /// From when on it is refused; `Some(None)` for never. As before, unless given; never, where that time is over: it was
+    /// that of the old secrets.
     pub expires_at: Option<Option<Timestamp>>,
 }
 
@@ -53,14 +54,14 @@ enum Wish<'a> {
 struct Change {
     row: CredentialRow,
     fields: Vec<String>,
-    /// Whether its data changed: then whoever uses it is untested.
-    data: bool,
+    /// Whether its data changed, or its time was over and is not any more: then whoever uses it is untested.
+    anew: bool,
     event: EventKind,
 }
 
 impl Connectors {
-    /// Changes a credential. Connections that point to it are untested when its data changed, and all processes use the
-    /// new data within a second.
+    /// Changes a credential. Connections that point to it are untested when its data changed or it had expired and has more
+    /// time now, and all processes use the new data within a second.
     ///
     /// # Errors
     /// `NOT_FOUND`, `ENVIRONMENT_MISMATCH`, `REQUEST_INVALID`, `CONNECTOR_CONFIG_INVALID` with pointers into `/data`.
@@ -114,17 +115,17 @@ impl Connectors {
             row.metadata = metadata.clone();
             fields.push("metadata".to_owned());
         }
-        self.put_off(&mut row, patch.expires_at, &mut fields)?;
+        let revived = self.put_off(&mut row, patch.expires_at, &mut fields)?;
         let (secrets, changed) = match &patch.data {
             Some(data) => self.lay_over(&mut row, data).await?,
             None => (false, Vec::new()),
         };
-        let data = !changed.is_empty();
+        let anew = revived || !changed.is_empty();
         fields.extend(changed);
         Ok(Change {
             row,
             fields,
-            data,
+            anew,
             event: if secrets {
                 EventKind::CredentialRotated
             } else {
@@ -139,11 +140,13 @@ impl Connectors {
             let detail = "Rotating gives a credential new secrets, and there is none among the data: send it, or change the rest with PATCH.";
             return Err(Error::new(Code::RequestInvalid, detail).field("/data", "holds no new secret"));
         }
-        self.put_off(&mut row, rotation.expires_at, &mut fields)?;
+        let is_over = expiry::is_over(row.expires_at, self.inner.clock.now());
+        let expires_at = rotation.expires_at.or(is_over.then_some(None));
+        self.put_off(&mut row, expires_at, &mut fields)?;
         Ok(Change {
             row,
             fields,
-            data: true,
+            anew: true,
             event: EventKind::CredentialRotated,
         })
     }
@@ -155,7 +158,7 @@ impl Connectors {
         row.updated_at = self.inner.clock.now();
         let detail = json!({ "fields": change.fields });
         let trail = self.trail(by, change.event.as_str(), row.id, detail, &[change.event])?;
-        let users = change.data.then(|| self.untested());
+        let users = change.anew.then(|| self.users(row.tenant, self.untested()));
         let written = row.clone();
         let outcome = self
             .to_the_end(async move |connectors| {
@@ -169,19 +172,23 @@ impl Connectors {
         Ok((outcome == Updated::Updated).then_some(row))
     }
 
+    /// Gives it another end, if one is given; says whether its time was over before.
     fn put_off(
         &self,
         row: &mut CredentialRow,
         expires_at: Option<Option<Timestamp>>,
         fields: &mut Vec<String>,
-    ) -> Result<()> {
-        if let Some(expires_at) = expires_at.filter(|at| *at != row.expires_at) {
-            expiry::check(expires_at, self.inner.clock.now())?;
-            row.expires_at = expires_at;
-            row.notice_at = expiry::notice(expires_at);
-            fields.push("expiresAt".to_owned());
-        }
-        Ok(())
+    ) -> Result<bool> {
+        let now = self.inner.clock.now();
+        let Some(expires_at) = expires_at.filter(|at| *at != row.expires_at) else {
+            return Ok(false);
+        };
+        expiry::check(expires_at, now)?;
+        let was_over = expiry::is_over(row.expires_at, now);
+        row.expires_at = expires_at;
+        row.notice_at = expiry::notice(expires_at);
+        fields.push("expiresAt".to_owned());
+        Ok(was_over)
     }
 
     /// Checks a new row's data, and seals what is secret.

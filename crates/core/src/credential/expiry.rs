@@ -8,17 +8,24 @@ use crate::{
     connectors::Connectors,
     error::{Code, Error, Result},
     event::EventKind,
+    id::TenantId,
+    lent::expired,
     limits::{EXPIRY_BATCH, EXPIRY_NOTICE},
-    store::DueCredential,
+    store::{DueCredential, Health, HealthState, Tell, Users},
 };
 
 /// Refuses an expiry that is over already.
 pub(super) fn check(expires_at: Option<Timestamp>, now: Timestamp) -> Result<()> {
-    if expires_at.is_some_and(|at| at <= now) {
+    if is_over(expires_at, now) {
         let detail = "A credential that has expired already is of no use: give a time to come, or none.";
         return Err(Error::new(Code::RequestInvalid, detail).field("/expiresAt", "is in the past"));
     }
     Ok(())
+}
+
+/// Whether it is over.
+pub(crate) fn is_over(expires_at: Option<Timestamp>, now: Timestamp) -> bool {
+    expires_at.is_some_and(|at| at <= now)
 }
 
 /// When its coming expiry is to be announced.
@@ -29,7 +36,7 @@ pub(super) fn notice(expires_at: Option<Timestamp>) -> Option<Timestamp> {
 
 impl Connectors {
     /// Announces, in the feed and in the audit log, which credentials will expire within [`EXPIRY_NOTICE`] and which have
-    /// expired: each once, also when several processes look at the same time.
+    /// expired; the connections that point to those are failing from then on, and each is told of. All of it once, also when several processes look at the same time.
     ///
     /// # Errors
     /// Trouble with the store; what was not announced is still due.
@@ -54,12 +61,18 @@ impl Connectors {
         let Some(expires_at) = row.expires_at.filter(|_| row.notice_at.is_some_and(|at| at <= now)) else {
             return Ok(());
         };
-        let (action, kind) = if expires_at <= now {
+        let (action, kind, users) = if expires_at <= now {
             row.notice_at = None;
-            ("credential.expired", EventKind::CredentialExpired)
+            let failing = Health {
+                state: HealthState::Failing,
+                reason: Some(expired(expires_at).detail().to_owned()),
+                since: now,
+            };
+            let users = self.users(row.tenant, failing);
+            ("credential.expired", EventKind::CredentialExpired, Some(users))
         } else {
             row.notice_at = Some(expires_at);
-            ("credential.expiring", EventKind::CredentialExpiring)
+            ("credential.expiring", EventKind::CredentialExpiring, None)
         };
         let detail = json!({ "name": row.name, "expiresAt": expires_at });
         let trail = self.trail(&Actor::server(row.tenant), action, row.id, detail, &[kind])?;
@@ -68,8 +81,22 @@ impl Connectors {
         // Whoever changed it in between is looked at the next time.
         self.inner
             .store
-            .update_credential(row, version, None, trail)
+            .update_credential(row, version, users, trail)
             .await
             .map(drop)
+    }
+
+    /// What becomes of the connections that point to a tenant's credential: their health, and an event for each whose
+    /// state changes.
+    pub(super) fn users(&self, tenant: TenantId, health: Health) -> Users {
+        let trails = self.inner.trails.clone();
+        let tell = Tell::new(move |connections| {
+            let server = Actor::server(tenant);
+            let events = connections.iter().fold(trails.by(&server), |events, connection| {
+                events.event(EventKind::ConnectorHealthChanged, connection)
+            });
+            events.finish().map(|trail| trail.events)
+        });
+        Users { health, tell }
     }
 }

@@ -57,6 +57,8 @@ codes! {
     IdempotencyOutcomeUnknown = "IDEMPOTENCY_OUTCOME_UNKNOWN",
     /// The first request with the idempotency key was carried out; its answer was too large to keep.
     IdempotencyAnswerNotKept = "IDEMPOTENCY_ANSWER_NOT_KEPT",
+    /// The ledgers of the tenant are being verified already.
+    AuditVerifyInProgress = "AUDIT_VERIFY_IN_PROGRESS",
     /// Address and password do not belong together, or the account is locked.
     SignInFailed = "SIGN_IN_FAILED",
     /// Too many failed attempts to sign in, from here or for this account.

@@ -35,6 +35,7 @@ pub(super) fn of(error: &Error) -> Fate {
         | Code::IdempotencyKeyReused
         | Code::IdempotencyInProgress
         | Code::NotFound
+        | Code::AuditVerifyInProgress
         | Code::CrossSiteRefused
         | Code::SignInFailed
         | Code::SignInThrottled

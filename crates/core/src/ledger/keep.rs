@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     connectors::Connectors,
     error::Result,
-    limits::{FLUSH_INTERVAL, FLUSH_PAUSE},
+    limits::{FLUSH_INTERVAL, FLUSH_PAUSE, REFUSALS_IN_A_ROW},
     store::{CallBatch, CallEntry, Sums, UsageRow},
 };
 
@@ -22,41 +22,27 @@ impl Connectors {
         let ledger = &self.inner.ledger;
         let _keeper = ledger.keeper();
         loop {
-            ledger.waits.notified().await;
+            ledger.something().await;
             // Over on purpose when nothing more comes.
-            let _ = tokio::time::timeout(FLUSH_INTERVAL, ledger.is_crowded.notified()).await;
+            let _ = tokio::time::timeout(FLUSH_INTERVAL, ledger.crowd()).await;
             if let Err(error) = self.flush_calls().await {
-                tracing::warn!(?error, "calls cannot be written down; they are kept and tried again");
+                tracing::warn!(
+                    ?error,
+                    "not all calls can be written down; they are kept and tried again"
+                );
                 tokio::time::sleep(FLUSH_PAUSE).await;
                 ledger.waits.notify_one();
             }
         }
     }
 
-    /// Writes down every call that ended, and the keys that were used.
+    /// Writes down every call that ended before, and the keys that were used. A tenant whose ledgers the store refuses is
+    /// set aside, and tried again after a while; the others' are written.
     ///
     /// # Errors
     /// Trouble with the store. What was not written is kept.
     pub async fn flush_calls(&self) -> Result<()> {
-        // To the end, because a batch that was handed over and not heard of would be written twice.
-        self.to_the_end(async move |connectors| {
-            let ledger = &connectors.inner.ledger;
-            let _one_at_a_time = ledger.flushing.lock().await;
-            connectors.record_key_uses().await?;
-            loop {
-                let out = ledger.next();
-                if out.is_empty() {
-                    return Ok(());
-                }
-                let batches = out
-                    .into_iter()
-                    .map(|out| connectors.batch(out))
-                    .collect::<Result<_>>()?;
-                connectors.inner.store.append_calls(batches).await?;
-                ledger.written();
-            }
-        })
-        .await
+        self.flush(false).await
     }
 
     /// Ends what this program began: changes go to their end, calls that ended are written down, and the heads of audit
@@ -66,8 +52,112 @@ impl Connectors {
     /// Trouble with the store.
     pub async fn close(&self) -> Result<()> {
         self.inner.begun.ended().await;
-        self.flush_calls().await?;
-        self.publish_heads().await
+        let flushed = self.flush(true).await;
+        let published = self.publish_heads().await;
+        flushed.and(published)
+    }
+
+    /// How many calls are set aside because the store refuses them, and of how many tenants.
+    pub fn calls_set_aside(&self) -> (usize, usize) {
+        self.inner.ledger.set_aside()
+    }
+
+    async fn flush(&self, to_the_last: bool) -> Result<()> {
+        // To the end, because a batch that was handed over and not heard of would be written twice.
+        self.to_the_end(async move |connectors| {
+            let ledger = &connectors.inner.ledger;
+            let _one_at_a_time = ledger.flushing.lock().await;
+            if to_the_last {
+                ledger.hasten();
+            }
+            let calls = connectors.write_waiting(to_the_last).await;
+            let uses = connectors.record_key_uses().await;
+            calls.and(uses)
+        })
+        .await
+    }
+
+    /// Writes what waits now, a batch at a time; what comes meanwhile waits until it makes a batch, unless it is to the
+    /// last.
+    async fn write_waiting(&self, to_the_last: bool) -> Result<()> {
+        let ledger = &self.inner.ledger;
+        let mut left = ledger.waiting();
+        let mut ended = Ok(());
+        loop {
+            left -= ledger.send(left);
+            let (refused, is_over) = self.write_out().await;
+            ended = ended.and(refused);
+            if is_over {
+                return ended;
+            }
+            if left == 0 && to_the_last {
+                left = ledger.waiting();
+            }
+            if left == 0 {
+                return ended;
+            }
+        }
+    }
+
+    /// Writes what is on its way: all in one, or where that fails tenant by tenant. Answers the first trouble, and whether
+    /// it is the store's and not some tenant's.
+    async fn write_out(&self) -> (Result<()>, bool) {
+        let ledger = &self.inner.ledger;
+        let out = ledger.out();
+        if out.is_empty() {
+            return (Ok(()), false);
+        }
+        if out.len() > 1 && self.append(&out).await.is_ok() {
+            return (Ok(()), false);
+        }
+        let (mut ended, mut in_a_row) = (Ok(()), 0);
+        for one in out {
+            let tenant = one.0;
+            let Err(error) = self.append(std::slice::from_ref(&one)).await else {
+                in_a_row = 0;
+                continue;
+            };
+            if self.was_written(&one).await {
+                in_a_row = 0;
+                continue;
+            }
+            ledger.refused(tenant);
+            tracing::error!(
+                %tenant, ?error,
+                "a tenant's calls cannot be written down; they are kept, and tried again within a minute"
+            );
+            ended = ended.and(Err(error));
+            in_a_row += 1;
+            if in_a_row == REFUSALS_IN_A_ROW {
+                return (ended, true);
+            }
+        }
+        (ended, false)
+    }
+
+    /// Hands rows to the store, all of them or none, and lets go of them.
+    async fn append(&self, out: &[Out]) -> Result<()> {
+        let batches = out.iter().cloned().map(|out| self.batch(out));
+        let batches = batches.collect::<Result<_>>()?;
+        self.inner.store.append_calls(batches).await?;
+        for (tenant, calls) in out {
+            self.inner.ledger.written(*tenant, calls.len());
+        }
+        Ok(())
+    }
+
+    /// Lets go of rows that an earlier try wrote although nobody heard so: a commit whose answer was lost. They are the
+    /// first of those that wait; says whether there are no others.
+    async fn was_written(&self, (tenant, calls): &Out) -> bool {
+        let mut written = 0;
+        for call in calls.iter() {
+            match self.inner.store.call(*tenant, call.id).await {
+                Ok(Some(_)) => written += 1,
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.inner.ledger.written(*tenant, written);
+        written == calls.len()
     }
 
     fn batch(&self, (tenant, calls): Out) -> Result<CallBatch> {

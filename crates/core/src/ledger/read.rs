@@ -41,7 +41,10 @@ impl Connectors {
     pub async fn calls(&self, by: &Actor, query: CallQuery) -> Result<Page<CallEntry, CallId>> {
         let limit = page::bounded(query.limit);
         // An identifier holds its time's millisecond: what begins after `to` need not be looked at.
-        let after = |to: Timestamp| to.checked_add(SignedDuration::from_millis(1)).ok();
+        let after = |to: Timestamp| match to.as_nanosecond() % 1_000_000 {
+            0 => Some(to),
+            _ => to.checked_add(SignedDuration::from_millis(1)).ok(),
+        };
         // At the end of time there is nothing behind it.
         let end = query.to.and_then(after).map(CallId::first_at);
         let is_first = query.before.is_none();

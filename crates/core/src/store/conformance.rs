@@ -153,6 +153,7 @@ macro_rules! store_conformance {
                 resume_race_has_one_winner
                 released_key_begins_anew
                 expired_key_begins_anew
+                oldest_answers_make_room
                 is_pruned_in_batches
                 belongs_to_its_tenant
             }
@@ -168,6 +169,7 @@ macro_rules! store_conformance {
             }
             usage {
                 adds_up
+                conditions_combine
                 keeps_every_sum_and_day
                 belongs_to_its_tenant
             }

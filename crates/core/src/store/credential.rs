@@ -1,12 +1,14 @@
 //! Shared credentials.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use super::{Health, Inserted, SealedField, StoreFuture, Updated};
 use crate::{
     audit::Trail,
     clock::Timestamp,
     environment::Environment,
+    error::Result,
+    event::Event,
     id::{ConnectionId, CredentialId, TenantId},
 };
 
@@ -81,6 +83,42 @@ pub enum Deleted {
     InUse(Vec<ConnectionId>),
 }
 
+/// What becomes of the connections that point to a credential.
+#[derive(Debug, Clone)]
+pub struct Users {
+    /// Their health from now on. Since when stays as it was where they are in this state already.
+    pub health: Health,
+    /// Makes the events.
+    pub tell: Tell,
+}
+
+/// `tell(connections)`: the events of those that come into another state of health, which stand by identifier.
+#[derive(Clone)]
+pub struct Tell(Arc<TellFn>);
+
+type TellFn = dyn Fn(&[ConnectionId]) -> Result<Vec<Event>> + Send + Sync;
+
+impl Tell {
+    /// Events made by `f`.
+    pub fn new(f: impl Fn(&[ConnectionId]) -> Result<Vec<Event>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(f))
+    }
+
+    /// The events of these connections.
+    ///
+    /// # Errors
+    /// When there is no randomness for identifiers.
+    pub fn events(&self, connections: &[ConnectionId]) -> Result<Vec<Event>> {
+        (self.0)(connections)
+    }
+}
+
+impl fmt::Debug for Tell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tell(..)")
+    }
+}
+
 /// A credential of which something has to be announced: ids only, no payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueCredential {
@@ -102,13 +140,13 @@ pub trait CredentialStore: Send + Sync + 'static {
     fn insert_credential(&self, row: CredentialRow, trail: Trail) -> StoreFuture<'_, Inserted<CredentialRow>>;
 
     /// Replaces the row with this identifier, if its stored version is `expected_version`. Identity (tenant, id, name,
-    /// environment, kind, connector, created) never changes. Where `users` is given, it becomes the health of every
-    /// connection that points to the credential, and their versions rise.
+    /// environment, kind, connector, created) never changes. Where `users` is given, its health becomes that of every
+    /// connection that points to the credential, their versions rise, and its events go into the feed before the trail's.
     fn update_credential(
         &self,
         row: CredentialRow,
         expected_version: u64,
-        users: Option<Health>,
+        users: Option<Users>,
         trail: Trail,
     ) -> StoreFuture<'_, Updated>;
 

@@ -18,7 +18,7 @@ pub struct IdempotencyRow {
     pub until: Timestamp,
     /// From when on the key is as good as new.
     pub expires_at: Timestamp,
-    /// How it ended, sealed.
+    /// How it ended, sealed; no bytes once it made room for later answers.
     pub answer: Option<Vec<u8>>,
 }
 
@@ -45,9 +45,16 @@ pub trait IdempotencyStore: Send + Sync + 'static {
         until: Timestamp,
     ) -> StoreFuture<'_, bool>;
 
-    /// Ends a run: `false`, and nothing is written, when `attempt` is not the latest or it has ended.
-    fn finish_idempotent(&self, tenant: TenantId, id: [u8; 16], attempt: u64, answer: Vec<u8>)
-    -> StoreFuture<'_, bool>;
+    /// Ends a run: `false`, and nothing is written, when `attempt` is not the latest or it has ended. Where the tenant's
+    /// answers then have more than `room` bytes together, those that expire first become empty, but never this one.
+    fn finish_idempotent(
+        &self,
+        tenant: TenantId,
+        id: [u8; 16],
+        attempt: u64,
+        answer: Vec<u8>,
+        room: usize,
+    ) -> StoreFuture<'_, bool>;
 
     /// Removes a run that has not ended: `false` when `attempt` is not the latest or it has ended.
     fn release_idempotent(&self, tenant: TenantId, id: [u8; 16], attempt: u64) -> StoreFuture<'_, bool>;

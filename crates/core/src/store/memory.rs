@@ -32,6 +32,7 @@ use crate::{
     audit::{GENESIS, Trail},
     clock::Timestamp,
     error::{Code, Error, Result},
+    event::Event,
     id::{ApiKeyId, ConnectionId, CredentialId, SessionId, TenantId, UserId},
     scope::Scope,
 };
@@ -132,7 +133,11 @@ impl State {
 
     fn put_trail(&mut self, tenant: TenantId, rows: Vec<AuditRow>, trail: Trail) {
         self.audit.entry(tenant).or_default().extend(rows);
-        for event in trail.events {
+        self.put_events(tenant, trail.events);
+    }
+
+    fn put_events(&mut self, tenant: TenantId, events: Vec<Event>) {
+        for event in events {
             let seq = self.feed.last().map_or(0, |row| row.seq) + 1;
             self.feed.push(FeedRow {
                 seq,

@@ -5,10 +5,10 @@ mod export;
 use std::sync::Arc;
 
 use axum::response::Response;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use tieline::{
-    Error, Result,
+    Code, Error, Result,
     audit::{
         AuditQuery,
         chain::Verified,
@@ -16,13 +16,14 @@ use tieline::{
     },
     clock::{Rfc3339, Timestamp},
     id::{AuditId, TenantId},
+    limits::{MAX_AUDIT_WINDOW, MAX_PAGE},
     store::{AuditRow, entity},
 };
-use tieline_manifest::Json;
+use tieline_manifest::{Json, Tree};
 
 use self::export::{Export, Format};
 use super::{
-    moment::Moment,
+    moment::{End, Moment},
     page::{CURSOR_EXAMPLE, Cursors, Limit},
 };
 use crate::{
@@ -51,19 +52,18 @@ pub(crate) struct AuditLog {
     entity_type: String,
     /// The identifier of the row it was done to.
     subject: String,
-    /// More: names of fields, never their values.
+    /// More: names of fields, never their values. Where somebody altered it so that it is no JSON, the text that stands there.
     #[schemars(with = "serde_json::Value")]
     detail: Json,
     /// The chain's hash up to and with this entry, in hexadecimal.
     hash: String,
 }
 
-impl TryFrom<AuditRow> for AuditLog {
-    type Error = Error;
-
-    fn try_from(row: AuditRow) -> Result<Self> {
-        let detail = Json::parse(&row.entry.detail);
-        Ok(Self {
+impl From<AuditRow> for AuditLog {
+    fn from(row: AuditRow) -> Self {
+        // A row that was tampered with is shown as it is: to verify is what names it.
+        let detail = Json::parse(&row.entry.detail).unwrap_or_else(|_| Json::from_tree(Tree::String(row.entry.detail)));
+        Self {
             seq: row.seq,
             id: row.entry.id,
             at: row.entry.at,
@@ -71,9 +71,9 @@ impl TryFrom<AuditRow> for AuditLog {
             entity_type: entity(&row.entry.action).to_owned(),
             action: row.entry.action,
             subject: row.entry.subject,
-            detail: detail.map_err(|error| Error::internal("a stored audit entry does not parse", error))?,
+            detail,
             hash: row.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
-        })
+        }
     }
 }
 
@@ -112,10 +112,14 @@ pub(crate) struct ListQuery {
     #[serde(default, alias = "startDate")]
     #[schemars(example = &"2026-01-01")]
     from: Option<Moment>,
-    /// Before this time. Also as `endDate`.
-    #[serde(default, alias = "endDate")]
+    /// Before this time.
+    #[serde(default)]
     #[schemars(example = &"2099-01-01T00:00:00Z")]
     to: Option<Moment>,
+    /// Up to and with this time or day.
+    #[serde(default)]
+    #[schemars(example = &"2098-12-31")]
+    end_date: Option<End>,
     /// In which order.
     #[serde(default)]
     #[schemars(example = &"desc")]
@@ -127,22 +131,64 @@ pub(crate) struct ListQuery {
     /// How many rows at most on a page. It may hold fewer and still have a next one.
     #[serde(default)]
     limit: Limit,
+    /// How many of the rows that fit to pass over.
+    #[serde(default)]
+    #[schemars(example = 0, range(max = MAX_AUDIT_WINDOW))]
+    skip: Option<usize>,
+    /// How many rows: in place of `limit` on a page, which then holds fewer only at the end; of a file, which holds all
+    /// unless asked otherwise, up to 10000.
+    #[serde(default)]
+    take: Option<Take>,
     /// `nextCursor` of the page before.
     #[serde(default)]
     #[schemars(example = CURSOR_EXAMPLE)]
     cursor: Option<String>,
 }
 
-impl From<ListQuery> for AuditQuery {
-    fn from(query: ListQuery) -> Self {
-        Self {
-            entity: query.entity_type,
-            action: query.action,
-            subject: query.subject,
-            actor: query.actor,
-            from: query.from.map(|from| from.0),
-            to: query.to.map(|to| to.0),
-            newest_first: query.order == Order::Desc,
+/// How many rows to take, from 1 to [`MAX_AUDIT_WINDOW`].
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Take(u16);
+
+impl JsonSchema for Take {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Take".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX_AUDIT_WINDOW, "examples": [1] })
+    }
+}
+
+impl Take {
+    /// Within what may be taken at once.
+    fn within(self, most: usize) -> Result<usize> {
+        let rows = usize::from(self.0);
+        if (1..=most).contains(&rows) {
+            return Ok(rows);
+        }
+        let detail = format!(
+            "`take` must be from 1 to {MAX_PAGE} for a page, and from 1 to {MAX_AUDIT_WINDOW} with `format=csv` or `json`."
+        );
+        Err(Error::new(Code::RequestInvalid, detail).field("/take", format!("must be from 1 to {most}")))
+    }
+}
+
+impl ListQuery {
+    fn wanted(&self) -> AuditQuery {
+        let to = self.to.map(|to| to.0).into_iter();
+        let end = self.end_date.map(|end| end.0);
+        AuditQuery {
+            entity: self.entity_type.clone(),
+            action: self.action.clone(),
+            subject: self.subject.clone(),
+            actor: self.actor.clone(),
+            from: self.from.map(|from| from.0),
+            to: to.chain(end).min(),
+            newest_first: self.order == Order::Desc,
         }
     }
 }
@@ -173,16 +219,23 @@ pub(crate) async fn list(
     cursors: Cursors,
     Query(query): Query<ListQuery>,
 ) -> Result<Log> {
-    let (format, limit) = (query.format, query.limit.get());
     let after = cursors.open(query.cursor.as_deref()).await?;
-    let by = &caller.actor;
-    let query = query.into();
-    if format != Format::Page {
-        let begun = Export::begin(app.connectors.clone(), by.clone(), query, after, format).await;
-        return begun.map(|export| Log::File(Box::new(export)));
+    let (connectors, by, wanted) = (&app.connectors, &caller.actor, query.wanted());
+    let (skip, take) = (query.skip.unwrap_or(0), query.take);
+    if query.format != Format::Page {
+        let take = take.map(|take| take.within(MAX_AUDIT_WINDOW)).transpose()?;
+        let after = connectors.audit_skip(by, &wanted, after, skip).await?;
+        let export = Export::begin(connectors.clone(), by.clone(), wanted, after, take, query.format).await;
+        return export.map(|export| Log::File(Box::new(export)));
     }
-    let page = app.connectors.audit_log(by, &query, after, limit).await?;
-    let data = page.rows.into_iter().map(AuditLog::try_from).collect::<Result<_>>()?;
+    let page = match (query.skip, take) {
+        (None, None) => connectors.audit_log(by, &wanted, after, query.limit.get()).await?,
+        (_, take) => {
+            let take = take.map_or(Ok(query.limit.get()), |take| take.within(MAX_PAGE))?;
+            connectors.audit_window(by, &wanted, after, skip, take).await?
+        }
+    };
+    let data = page.rows.into_iter().map(AuditLog::from).collect();
     cursors.list(data, page.next).await.map(Log::Page)
 }
 

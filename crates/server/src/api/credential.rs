@@ -158,7 +158,7 @@ pub(crate) struct NewSecrets {
     /// The fields to change, a secret one at least. A credential without a connector takes its data whole.
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     data: Json,
-    /// From when on it is refused; `null` for never. As before, unless given. RFC 3339.
+    /// From when on it is refused; `null` for never. As before, unless given; never, where that time is over. RFC 3339.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Option<String>")]
     expires_at: Option<Option<Timestamp>>,

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error as _};
-use tieline::clock::{Date, Timestamp};
+use tieline::clock::{Date, SignedDuration, Timestamp};
 
 /// A day and nothing beside it: jiff reads the day of a time too.
 fn day(text: &str) -> Option<Date> {
@@ -31,6 +31,37 @@ impl JsonSchema for Moment {
 
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Moment".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+}
+
+/// The end of a time in a query: that time with its last microsecond, or a whole day in UTC. Holds what comes right after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End(pub(crate) Timestamp);
+
+impl<'de> Deserialize<'de> for End {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let length = match day(&text) {
+            Some(_) => SignedDuration::from_hours(24),
+            None => SignedDuration::from_micros(1),
+        };
+        let Moment(begin) = Moment::deserialize(serde::de::value::StringDeserializer::new(text))?;
+        // At the end of time there is nothing behind it.
+        Ok(Self(begin.checked_add(length).unwrap_or(Timestamp::MAX)))
+    }
+}
+
+impl JsonSchema for End {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "End".into()
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -82,5 +113,15 @@ mod tests {
         for wrong in ["2026-02-30", "2026-11-20T09:00:00Z", "20261120"] {
             assert!(serde_json::from_value::<Day>(json!(wrong)).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_end_includes_its_day_and_its_moment() {
+        let read = |text: &str| serde_json::from_value::<End>(json!(text)).map(|end| end.0.to_string());
+        assert_eq!(read("2026-11-20").unwrap(), "2026-11-21T00:00:00Z");
+        assert_eq!(read("2026-12-31").unwrap(), "2027-01-01T00:00:00Z");
+        assert_eq!(read("2026-11-20T09:00:00Z").unwrap(), "2026-11-20T09:00:00.000001Z");
+        assert_eq!(read("9999-12-30").unwrap(), Timestamp::MAX.to_string());
+        assert!(read("2026-13-01").is_err());
     }
 }

@@ -273,3 +273,57 @@ async fn k1_the_last_use_is_known_and_costs_nothing() {
         "what is written down is written down once"
     );
 }
+
+/// A3: who changed what a key may do, and from what to what.
+#[tokio::test]
+async fn a3_a_changed_key_is_told_with_what_it_was_and_is() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("alice").await;
+    let body = json!({ "name": "ci", "permissions": { "catalog:read": true, "keys:read": true } });
+    let (_, id) = make(&app, &tenant.key, body).await;
+    let patch = async |body: serde_json::Value| {
+        let patch = Ask::new(Method::PATCH, format!("{PATH}/{id}")).key(&tenant.key);
+        let answer = app.ask(patch.json(&body)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    patch(json!({ "name": "nightly", "permissions": { "catalog:read": true }, "expiresAt": "2099-12-31T00:00:00Z" }))
+        .await;
+    patch(json!({ "permissions": { "catalog:read": true }, "name": "nightly" })).await;
+    patch(json!({ "expiresAt": null })).await;
+    let log = Ask::get(format!("/api/v1/audit-logs?action=api_key.updated&entityId={id}")).key(&tenant.key);
+    let log = app.ask(log).await.json;
+    let own = app.ask(Ask::get(PATH).key(&tenant.key)).await.json;
+    let maker = own["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|key| key["id"] != id.as_str())
+        .unwrap();
+    let details: Vec<_> = log["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            assert_eq!(
+                (&entry["actor"], &entry["entityType"]),
+                (&maker["id"], &json!("api_key"))
+            );
+            entry["detail"].clone()
+        })
+        .collect();
+    let few = json!({ "catalog:read": true });
+    let end = json!("2099-12-31T00:00:00Z");
+    let expected = [
+        json!({
+            "fields": ["name", "permissions", "expiresAt"],
+            "from": { "permissions": { "catalog:read": true, "keys:read": true }, "expiresAt": null },
+            "to": { "permissions": few, "expiresAt": end },
+        }),
+        json!({
+            "fields": ["expiresAt"],
+            "from": { "permissions": few, "expiresAt": end },
+            "to": { "permissions": few, "expiresAt": null },
+        }),
+    ];
+    assert_eq!(details, expected, "what changes nothing is not told");
+}

@@ -23,6 +23,7 @@ mod credential;
 mod docs;
 mod environment;
 mod examples;
+mod expiry;
 mod frozen;
 mod fuzz;
 mod idempotency;

@@ -135,6 +135,11 @@ impl TestApp {
         let _ = self.stop.take().map(|stop| stop.send(()));
     }
 
+    /// The database file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.join("tieline.db")
+    }
+
     /// The bytes of all files the store keeps, the write-ahead log too.
     pub(crate) fn database_files(&self) -> Vec<u8> {
         let files = std::fs::read_dir(&self.folder).unwrap();

@@ -4,6 +4,7 @@ use rusqlite::{Row, ToSql, params};
 use tieline::{
     Error, Result,
     audit::Trail,
+    clock::Timestamp,
     id::{CallId, ConnectionId, CredentialId, TenantId},
     store::{CallBatch, CallEntry, CallFilter, CallRow, CallStore, Scanned, StoreFuture},
 };
@@ -136,13 +137,28 @@ const FAILED: Search = search!(" FROM calls INDEXED BY calls_that_failed WHERE o
 /// More than any identifier.
 const CEILING: [u8; 17] = [0xff; 17];
 
+/// Whether the range of identifiers says exactly what the times of a filter say: identifiers hold milliseconds.
+fn times_are_exact(filter: &CallFilter) -> bool {
+    let is_whole = |at: &Timestamp| at.as_nanosecond() % 1_000_000 == 0;
+    let is_above = |to: &Timestamp| filter.before.is_some_and(|before| before <= CallId::first_at(*to));
+    filter.from.as_ref().is_none_or(is_whole) && filter.to.as_ref().is_none_or(|to| is_whole(to) && is_above(to))
+}
+
 fn find(tx: &ReadTx<'_>, filter: &CallFilter) -> Result<Scanned<CallRow, CallId>> {
     let connection = filter.connection.as_ref().map(ConnectionId::as_bytes);
     let failed = filter.outcome.as_ref().filter(|outcome| *outcome != "ok");
-    let (search, key): (Search, Option<&dyn ToSql>) = match (&connection, &failed) {
-        (Some(connection), _) => (BY_CONNECTION, Some(connection)),
-        (None, Some(outcome)) => (FAILED, Some(outcome)),
-        (None, None) => (BY_TIME, None),
+    let rare = filter.connector.is_some() || filter.actor.is_some() || !times_are_exact(filter);
+    // And whether rows in the order of the index may still not fit.
+    let (search, key, rare): (Search, Option<&dyn ToSql>, bool) = match (&connection, &failed) {
+        (Some(connection), _) => (BY_CONNECTION, Some(connection), rare || filter.outcome.is_some()),
+        (None, Some(outcome)) => (FAILED, Some(outcome), rare),
+        (None, None) => (BY_TIME, None, rare || filter.outcome.is_some()),
+    };
+    // Where every row fits, a page is all that has to be looked at.
+    let scan = if rare {
+        filter.scan
+    } else {
+        filter.scan.min(filter.limit)
     };
     let floor = filter.from.map(CallId::first_at);
     let floor = floor.as_ref().map_or(&[][..], |id| id.as_bytes());
@@ -152,7 +168,7 @@ fn find(tx: &ReadTx<'_>, filter: &CallFilter) -> Result<Scanned<CallRow, CallId>
         tenant,
         floor,
         before,
-        Count::of(filter.scan),
+        Count::of(scan),
         key,
         connection,
         filter.connector,
@@ -163,11 +179,11 @@ fn find(tx: &ReadTx<'_>, filter: &CallFilter) -> Result<Scanned<CallRow, CallId>
         Count::of(filter.limit),
     ];
     let rows = tx.all(search.find, found, read)?;
-    if rows.len() >= filter.limit {
+    if rows.len() >= filter.limit || (rows.len() < scan && !rare) {
         return Ok(Scanned { rows, stopped: None });
     }
     // The last row that was looked at, and one beyond it if there is one.
-    let last = params![tenant, floor, before, Count::of(filter.scan.saturating_sub(1)), key];
+    let last = params![tenant, floor, before, Count::of(scan.saturating_sub(1)), key];
     let last = tx.all(search.stop, last, |row| row.get("id").map(CallId::from_bytes))?;
     let stopped = match last[..] {
         [stopped, _] => Some(stopped),
@@ -224,5 +240,92 @@ impl CallStore for SqliteStore {
                 row.get("tenant").map(TenantId::from_bytes)
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use rusqlite::{Connection, OpenFlags, StatementStatus};
+    use tieline::store::conformance::sample;
+
+    use super::*;
+
+    const ROWS: usize = 5_000;
+    const PAGE: usize = 10;
+
+    fn page(tenant: TenantId) -> CallFilter {
+        CallFilter {
+            tenant,
+            connection: None,
+            connector: None,
+            actor: None,
+            outcome: None,
+            from: None,
+            to: None,
+            before: None,
+            limit: PAGE,
+            scan: 2 * ROWS,
+        }
+    }
+
+    /// How many rows a page has, and how much SQLite worked for it, in steps of its machine.
+    fn found(connection: &Connection, filter: &CallFilter, search: &Search) -> (usize, i32) {
+        let found = find(&ReadTx::new(connection, &AtomicU64::new(0)), filter).unwrap();
+        assert_eq!(found.stopped, None);
+        let statement = connection.prepare_cached(search.find).unwrap();
+        (found.rows.len(), statement.reset_status(StatementStatus::VmStep))
+    }
+
+    #[tokio::test]
+    async fn a_page_costs_its_rows_and_not_the_ledgers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tieline.db");
+        let store = SqliteStore::open(&path).unwrap();
+        let tenant = sample::tenant_id();
+        let calls = (0..ROWS as i64).map(|n| {
+            let mut call = sample::call_at(tenant, sample::at(n));
+            call.connection = Some(sample::CONNECTION);
+            call.outcome = "UPSTREAM_TIMEOUT".to_owned();
+            call
+        });
+        store
+            .append_calls(vec![sample::call_batch(calls.collect())])
+            .await
+            .unwrap();
+        let connection = super::super::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let half = sample::at(ROWS as i64 / 2);
+        let until_half = CallFilter {
+            to: Some(half),
+            before: Some(CallId::first_at(half)),
+            ..page(tenant)
+        };
+        let with = CallFilter {
+            connection: Some(sample::CONNECTION),
+            ..until_half.clone()
+        };
+        let failed = CallFilter {
+            outcome: Some("UPSTREAM_TIMEOUT".to_owned()),
+            from: Some(sample::at(9)),
+            ..until_half.clone()
+        };
+        for (filter, search) in [
+            (page(tenant), BY_TIME),
+            (until_half, BY_TIME),
+            (with, BY_CONNECTION),
+            (failed, FAILED),
+        ] {
+            let (rows, steps) = found(&connection, &filter, &search);
+            assert_eq!(rows, PAGE);
+            assert!(steps < 200 * PAGE as i32, "{steps} steps for {filter:?}");
+        }
+        // What the measure says of a search that no index holds, and that finds nothing.
+        let rare = CallFilter {
+            connector: Some("none".to_owned()),
+            ..page(tenant)
+        };
+        let (rows, steps) = found(&connection, &rare, &BY_TIME);
+        assert!(rows == 0 && steps > 2 * ROWS as i32, "{steps} steps");
     }
 }

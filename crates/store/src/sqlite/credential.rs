@@ -9,13 +9,13 @@ use tieline::{
     clock::Timestamp,
     id::{ConnectionId, CredentialId, TenantId},
     store::{
-        CredentialFilter, CredentialRow, CredentialStore, Deleted, DueCredential, Health, Inserted, SealedField,
-        StoreFuture, Updated,
+        CredentialFilter, CredentialRow, CredentialStore, Deleted, DueCredential, Inserted, SealedField, StoreFuture,
+        Updated, Users,
     },
 };
 
 use super::{
-    SqliteStore,
+    SqliteStore, feed,
     tx::{ReadTx, Tx},
     value::{Count, Home, State, Time},
     writer::Outcome::{Changed, Unchanged},
@@ -174,10 +174,15 @@ fn update(tx: &Tx<'_>, row: &CredentialRow, expected_version: u64) -> Result<boo
 }
 
 /// The health of the connections that point to a credential.
-fn tell_users(tx: &Tx<'_>, row: &CredentialRow, health: &Health) -> Result<()> {
+fn tell_users(tx: &Tx<'_>, row: &CredentialRow, Users { health, tell }: &Users) -> Result<()> {
+    let changed = tx.all(
+        "SELECT id FROM connections WHERE tenant = ?1 AND credential = ?2 AND health <> ?3 ORDER BY id",
+        params![row.tenant.as_bytes(), row.id.as_bytes(), State(health.state)],
+        |row| row.get("id").map(ConnectionId::from_bytes),
+    )?;
     tx.execute(
-        "UPDATE connections SET health = ?3, health_reason = ?4, health_since = ?5, version = version + 1 \
-         WHERE tenant = ?1 AND credential = ?2",
+        "UPDATE connections SET health_since = CASE health WHEN ?3 THEN health_since ELSE ?5 END, health = ?3, \
+         health_reason = ?4, version = version + 1 WHERE tenant = ?1 AND credential = ?2",
         params![
             row.tenant.as_bytes(),
             row.id.as_bytes(),
@@ -186,7 +191,7 @@ fn tell_users(tx: &Tx<'_>, row: &CredentialRow, health: &Health) -> Result<()> {
             Time(health.since),
         ],
     )?;
-    Ok(())
+    feed::append(tx, row.tenant, &tell.events(&changed)?)
 }
 
 impl CredentialStore for SqliteStore {
@@ -236,15 +241,15 @@ impl CredentialStore for SqliteStore {
         &self,
         row: CredentialRow,
         expected_version: u64,
-        users: Option<Health>,
+        users: Option<Users>,
         trail: Trail,
     ) -> StoreFuture<'_, Updated> {
         self.writer.change(row.tenant, trail, move |tx| {
             if !update(tx, &row, expected_version)? {
                 return Ok(Unchanged(Updated::Conflict));
             }
-            if let Some(health) = &users {
-                tell_users(tx, &row, health)?;
+            if let Some(users) = &users {
+                tell_users(tx, &row, users)?;
             }
             Ok(Changed(Updated::Updated))
         })

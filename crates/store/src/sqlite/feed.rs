@@ -61,10 +61,12 @@ impl FeedStore for SqliteStore {
 
     fn prune_feed(&self, before: Timestamp, limit: usize) -> StoreFuture<'_, usize> {
         self.writer.change_meta(move |tx| {
-            // A prefix of the feed: up to the first change that is not old, and never the newest.
-            let delete = "DELETE FROM feed WHERE seq IN (SELECT seq FROM feed WHERE at < ?1 \
-                          AND seq < (SELECT max(seq) FROM feed) AND seq < coalesce((SELECT seq FROM feed WHERE at >= ?1 \
-                          ORDER BY seq LIMIT 1), 9223372036854775807) ORDER BY seq LIMIT ?2)";
+            // A prefix of the feed: up to the first change that is not old, and never the newest. No more rows are looked
+            // at than may be taken out.
+            let delete = "WITH first AS MATERIALIZED (SELECT seq, at FROM feed ORDER BY seq LIMIT ?2) \
+                          DELETE FROM feed WHERE seq IN (SELECT seq FROM first WHERE at < ?1) \
+                          AND seq < (SELECT max(seq) FROM feed) \
+                          AND seq < coalesce((SELECT min(seq) FROM first WHERE at >= ?1), 9223372036854775807)";
             match tx.execute(delete, params![Time(before), Count::of(limit)])? {
                 0 => Ok(Unchanged(0)),
                 count => Ok(Changed(count)),

@@ -10,6 +10,7 @@ use tieline::{
 
 use super::{
     SqliteStore,
+    tx::Tx,
     value::{Count, Time},
     writer::Outcome::{self, Changed, Unchanged},
 };
@@ -29,6 +30,28 @@ fn read(row: &Row<'_>) -> rusqlite::Result<IdempotencyRow> {
 /// Whether the one row was changed.
 fn one(changed: usize) -> Result<Outcome<bool>> {
     Ok(if changed == 1 { Changed(true) } else { Unchanged(false) })
+}
+
+/// Gives up a tenant's oldest answers until all of them fit; that of `id` was just kept, and stays.
+fn make_room(tx: &Tx<'_>, tenant: TenantId, id: [u8; 16], room: u64) -> Result<()> {
+    let kept = "SELECT bytes FROM idempotency_kept WHERE tenant = ?1";
+    let kept = tx.one(kept, [tenant.as_bytes()], |row| row.get::<_, Count>("bytes"))?;
+    let mut over = kept.map_or(0, |kept| kept.0.saturating_sub(room));
+    while over > 0 {
+        let oldest = tx.one(
+            "SELECT id, length(answer) AS bytes FROM idempotency \
+             WHERE tenant = ?1 AND length(answer) > 0 AND id <> ?2 ORDER BY expires_at LIMIT 1",
+            params![tenant.as_bytes(), id],
+            |row| Ok((row.get::<_, [u8; 16]>("id")?, row.get::<_, Count>("bytes")?.0)),
+        )?;
+        let Some((oldest, bytes)) = oldest else { break };
+        tx.execute(
+            "UPDATE idempotency SET answer = x'' WHERE tenant = ?1 AND id = ?2",
+            params![tenant.as_bytes(), oldest],
+        )?;
+        over = over.saturating_sub(bytes);
+    }
+    Ok(())
 }
 
 impl IdempotencyStore for SqliteStore {
@@ -93,13 +116,18 @@ impl IdempotencyStore for SqliteStore {
         id: [u8; 16],
         attempt: u64,
         answer: Vec<u8>,
+        room: usize,
     ) -> StoreFuture<'_, bool> {
         self.writer.journal(move |tx| {
-            one(tx.execute(
+            let written = tx.execute(
                 "UPDATE idempotency SET answer = ?4 \
                  WHERE tenant = ?1 AND id = ?2 AND attempt = ?3 AND answer IS NULL",
                 params![tenant.as_bytes(), id, Count(attempt), answer],
-            )?)
+            )?;
+            if written == 1 {
+                make_room(tx, tenant, id, room as u64)?;
+            }
+            one(written)
         })
     }
 

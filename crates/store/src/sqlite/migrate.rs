@@ -36,6 +36,10 @@ const STEPS: &[(&str, &str)] = &[
         "V0008__audit_search",
         include_str!("../../migrations/sqlite/V0008__audit_search.sql"),
     ),
+    (
+        "V0009__bounds_of_ledgers",
+        include_str!("../../migrations/sqlite/V0009__bounds_of_ledgers.sql"),
+    ),
 ];
 
 /// Fails when a newer version wrote this database. Only reads.

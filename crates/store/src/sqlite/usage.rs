@@ -1,15 +1,18 @@
 //! Usage, summed up by day.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Row, params};
 use tieline::{
     Result,
+    clock::Date,
     id::{ConnectionId, TenantId},
     store::{StoreFuture, Sums, UsageBy, UsageFilter, UsageRow, UsageStore},
 };
 
 use super::{
     SqliteStore,
-    tx::Tx,
+    tx::{ReadTx, Tx},
     value::{Count, Day},
 };
 
@@ -20,6 +23,11 @@ fn text(connection: Option<ConnectionId>) -> String {
 
 /// Adds what a batch of calls used.
 pub(super) fn add(tx: &Tx<'_>, tenant: TenantId, rows: &[UsageRow]) -> Result<()> {
+    add_rows(tx, tenant, rows)?;
+    add_totals(tx, tenant, rows)
+}
+
+fn add_rows(tx: &Tx<'_>, tenant: TenantId, rows: &[UsageRow]) -> Result<()> {
     for row in rows {
         tx.execute(
             "INSERT INTO usage (tenant, day, connector, connection, actor, calls, errors, micros, sent, received) \
@@ -44,23 +52,149 @@ pub(super) fn add(tx: &Tx<'_>, tenant: TenantId, rows: &[UsageRow]) -> Result<()
     Ok(())
 }
 
-macro_rules! sums_by {
-    ($column:literal) => {
+/// The word for what totals are kept by.
+fn part(by: UsageBy) -> &'static str {
+    match by {
+        UsageBy::Day => "day",
+        UsageBy::Connector => "connector",
+        UsageBy::Connection => "connection",
+        UsageBy::Actor => "actor",
+    }
+}
+
+/// Adds the same to the totals, which are kept by one thing alone.
+fn add_totals(tx: &Tx<'_>, tenant: TenantId, rows: &[UsageRow]) -> Result<()> {
+    let mut totals = BTreeMap::<(&str, String, Date), Sums>::new();
+    for row in rows {
+        for (by, key) in [
+            (UsageBy::Day, String::new()),
+            (UsageBy::Connector, row.connector.clone()),
+            (UsageBy::Connection, text(row.connection)),
+            (UsageBy::Actor, row.actor.clone()),
+        ] {
+            totals.entry((part(by), key, row.day)).or_default().add(&row.sums);
+        }
+    }
+    for ((part, key, day), sums) in totals {
+        tx.execute(
+            "INSERT INTO usage_totals (tenant, part, key, day, calls, errors, micros, sent, received) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+             ON CONFLICT (tenant, part, key, day) DO UPDATE SET calls = calls + excluded.calls, \
+             errors = errors + excluded.errors, micros = micros + excluded.micros, sent = sent + excluded.sent, \
+             received = received + excluded.received",
+            params![
+                tenant.as_bytes(),
+                part,
+                key,
+                Day(day),
+                Count(sums.calls),
+                Count(sums.errors),
+                Count(sums.micros),
+                Count(sums.sent),
+                Count(sums.received),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+macro_rules! sums {
+    ($column:literal, $from:literal) => {
         concat!(
             "SELECT ",
             $column,
-            " AS part, sum(calls) AS calls, sum(errors) AS errors, sum(micros) AS micros, sum(sent) AS sent, \
-             sum(received) AS received FROM usage WHERE tenant = ?1 AND day BETWEEN ?2 AND ?3 \
-             AND (?4 IS NULL OR connector = ?4) AND (?5 IS NULL OR connection = ?5) AND (?6 IS NULL OR actor = ?6) \
-             AND (?7 IS NULL OR ",
+            " AS name, sum(calls) AS calls, sum(errors) AS errors, sum(micros) AS micros, sum(sent) AS sent, \
+             sum(received) AS received FROM ",
+            $from,
+            " AND tenant = ?1 AND day BETWEEN ?2 AND ?3 AND (?4 IS NULL OR ",
             $column,
-            " > ?7) GROUP BY ",
+            " > ?4) GROUP BY ",
             $column,
             " ORDER BY ",
             $column,
-            " LIMIT ?8"
+            " LIMIT ?5"
         )
     };
+}
+
+/// Sums under conditions that no total holds, from the index of the one that fits the fewest rows.
+macro_rules! narrowed {
+    ($column:literal, $filter:expr) => {
+        match $filter {
+            UsageFilter {
+                connection: Some(_), ..
+            } => sums!(
+                $column,
+                "usage INDEXED BY usage_by_connection WHERE connection = ?7 \
+                 AND (?6 IS NULL OR connector = ?6) AND (?8 IS NULL OR actor = ?8)"
+            ),
+            UsageFilter { actor: Some(_), .. } => sums!(
+                $column,
+                "usage INDEXED BY usage_by_actor WHERE actor = ?8 \
+                 AND (?6 IS NULL OR connector = ?6) AND (?7 IS NULL OR connection = ?7)"
+            ),
+            _ => sums!(
+                $column,
+                "usage WHERE (?6 IS NULL OR connector = ?6) AND (?7 IS NULL OR connection = ?7) \
+                 AND (?8 IS NULL OR actor = ?8)"
+            ),
+        }
+    };
+}
+
+/// The conditions that are given, each with what it is about.
+fn conditions(filter: &UsageFilter) -> Vec<(UsageBy, String)> {
+    let connector = filter
+        .connector
+        .clone()
+        .map(|connector| (UsageBy::Connector, connector));
+    let connection = filter.connection.map(|id| (UsageBy::Connection, text(Some(id))));
+    let actor = filter.actor.clone().map(|actor| (UsageBy::Actor, actor));
+    [connector, connection, actor].into_iter().flatten().collect()
+}
+
+fn find(tx: &ReadTx<'_>, filter: &UsageFilter) -> Result<Vec<(String, Sums)>> {
+    let conditions = conditions(filter);
+    // The totals that say it: those of what it is summed up by, or of the one thing whose days are asked for.
+    let total = match (filter.by, &conditions[..]) {
+        (by, []) => Some((by, None)),
+        (UsageBy::Day, [(of, key)]) => Some((*of, Some(key))),
+        (by, [(of, key)]) if by == *of => Some((by, Some(key))),
+        _ => None,
+    };
+    let (tenant, limit) = (filter.tenant.as_bytes(), Count::of(filter.limit));
+    let (from, to) = (Day(filter.from), Day(filter.to));
+    let Some((of, key)) = total else {
+        let select = match filter.by {
+            UsageBy::Day => narrowed!("day", filter),
+            UsageBy::Connector => narrowed!("connector", filter),
+            UsageBy::Connection => narrowed!("connection", filter),
+            UsageBy::Actor => narrowed!("actor", filter),
+        };
+        let connection = filter.connection.map(|id| text(Some(id)));
+        let params = params![
+            tenant,
+            from,
+            to,
+            filter.after,
+            limit,
+            filter.connector,
+            connection,
+            filter.actor
+        ];
+        return tx.all(select, params, read);
+    };
+    let select = match (filter.by, key) {
+        (UsageBy::Day, None) => sums!("day", "usage_totals WHERE part = ?6 AND key = '' AND ?7 IS NULL"),
+        (UsageBy::Day, Some(_)) => sums!("day", "usage_totals WHERE part = ?6 AND key = ?7"),
+        (_, None) => sums!("key", "usage_totals WHERE part = ?6 AND ?7 IS NULL"),
+        (_, Some(_)) => sums!("key", "usage_totals WHERE part = ?6 AND key = ?7"),
+    };
+    tx.all(
+        select,
+        params![tenant, from, to, filter.after, limit, part(of), key],
+        read,
+    )
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(String, Sums)> {
@@ -72,29 +206,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(String, Sums)> {
         sent: count("sent")?,
         received: count("received")?,
     };
-    Ok((row.get("part")?, sums))
+    Ok((row.get("name")?, sums))
 }
 
 impl UsageStore for SqliteStore {
     fn usage(&self, filter: UsageFilter) -> StoreFuture<'_, Vec<(String, Sums)>> {
-        self.readers.read(move |tx| {
-            let select = match filter.by {
-                UsageBy::Day => sums_by!("day"),
-                UsageBy::Connector => sums_by!("connector"),
-                UsageBy::Connection => sums_by!("connection"),
-                UsageBy::Actor => sums_by!("actor"),
-            };
-            let params = params![
-                filter.tenant.as_bytes(),
-                Day(filter.from),
-                Day(filter.to),
-                filter.connector,
-                filter.connection.map(|id| text(Some(id))),
-                filter.actor,
-                filter.after,
-                Count::of(filter.limit),
-            ];
-            tx.all(select, params, read)
-        })
+        self.readers.read(move |tx| find(tx, &filter))
     }
 }

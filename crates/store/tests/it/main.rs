@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers outside of test functions fail as tests do")]
 
+mod broken;
 mod child;
 mod conformance;
 mod folder;

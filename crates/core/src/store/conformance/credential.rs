@@ -8,7 +8,7 @@ use crate::{
     id::CredentialId,
     store::{
         ConnectionRow, CredentialFilter, CredentialRow, Deleted, DueCredential, Health, HealthState, Inserted, Store,
-        Updated,
+        Tell, Updated, Users,
     },
 };
 
@@ -21,6 +21,10 @@ async fn insert(store: &Shared, row: &CredentialRow) -> Inserted<CredentialRow> 
 
 async fn update(store: &Shared, row: &CredentialRow, expected: u64, users: Option<Health>) -> Updated {
     let trail = sample::trail(row.tenant, &row.id.to_string());
+    let users = users.map(|health| Users {
+        health,
+        tell: Tell::new(|connections| Ok(connections.iter().map(|id| sample::event(&id.to_string())).collect())),
+    });
     let updated = store.update_credential(row.clone(), expected, users, trail).await;
     updated.unwrap()
 }
@@ -210,8 +214,45 @@ pub async fn tells_its_users_of_a_change(store: Shared) {
     for bystander in &untouched {
         assert_eq!(found(bystander).await, *bystander);
     }
-    assert_eq!(update(&store, &next_version(&next), 2, None).await, Updated::Updated);
-    assert_eq!(found(&users[0]).await.version, 2);
+    // Those whose state changed are told, each once and before the credential.
+    let told = store.read_feed(0, 100).await.unwrap();
+    let told: Vec<_> = told.into_iter().map(|row| row.subject).rev().take(3).collect();
+    let mut expected = users.each_ref().map(|user| user.id);
+    expected.sort();
+    let expected = [row.id.to_string(), expected[1].to_string(), expected[0].to_string()];
+    assert_eq!(told, expected);
+    let again = Health {
+        reason: Some("Newer.".to_owned()),
+        since: sample::at(80),
+        ..health.clone()
+    };
+    let later = next_version(&next);
+    assert_eq!(update(&store, &later, 2, Some(again)).await, Updated::Updated);
+    let user_now = found(&users[0]).await;
+    assert_eq!(
+        (
+            user_now.version,
+            user_now.health.since,
+            user_now.health.reason.as_deref()
+        ),
+        (3, health.since, Some("Newer.")),
+        "the state is the same since before"
+    );
+    let last: Vec<_> = store
+        .read_feed(0, 100)
+        .await
+        .unwrap()
+        .into_iter()
+        .rev()
+        .take(2)
+        .collect();
+    assert_eq!(
+        (&last[0].subject, &last[1].subject),
+        (&row.id.to_string(), &row.id.to_string())
+    );
+    let next = later;
+    assert_eq!(update(&store, &next_version(&next), 3, None).await, Updated::Updated);
+    assert_eq!(found(&users[0]).await.version, 3);
 }
 
 /// What is pointed to is not deleted, and its users are told up to the limit.

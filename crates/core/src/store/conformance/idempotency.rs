@@ -21,6 +21,9 @@ fn request(tenant: TenantId, id: u8) -> IdempotencyRow {
     }
 }
 
+/// Room for whatever a test keeps.
+const ROOM: usize = 1000;
+
 async fn begin(store: &Arc<dyn Store>, row: &IdempotencyRow, at: i64) -> Begun {
     store.begin_idempotent(row.clone(), sample::at(at)).await.unwrap()
 }
@@ -60,7 +63,7 @@ pub async fn race_has_one_winner(store: Arc<dyn Store>) {
 /// An answer is kept once, and by the latest run only.
 pub async fn is_finished_by_its_latest_run_once(store: Arc<dyn Store>) {
     let row = request(sample::tenant_id(), 1);
-    let finish = |attempt, answer: &[u8]| store.finish_idempotent(row.tenant, row.id, attempt, answer.to_vec());
+    let finish = |attempt, answer: &[u8]| store.finish_idempotent(row.tenant, row.id, attempt, answer.to_vec(), ROOM);
     assert!(!finish(1, b"early").await.unwrap());
     begin(&store, &row, 0).await;
     assert!(
@@ -115,7 +118,7 @@ pub async fn expired_key_begins_anew(store: Arc<dyn Store>) {
     let row = request(sample::tenant_id(), 1);
     begin(&store, &row, 0).await;
     store
-        .finish_idempotent(row.tenant, row.id, 1, b"old".to_vec())
+        .finish_idempotent(row.tenant, row.id, 1, b"old".to_vec(), ROOM)
         .await
         .unwrap();
     let next = IdempotencyRow {
@@ -125,6 +128,48 @@ pub async fn expired_key_begins_anew(store: Arc<dyn Store>) {
     };
     assert_eq!(begin(&store, &next, 100).await, Begun::Begun);
     assert_eq!(begin(&store, &next, 150).await, Begun::Standing(next));
+}
+
+/// Where a tenant's answers are too many, those of before make room; that there was one stays known.
+pub async fn oldest_answers_make_room(store: Arc<dyn Store>) {
+    let (tenant, other) = (sample::tenant_id(), sample::tenant_id());
+    let request = |tenant, id: u8| IdempotencyRow {
+        expires_at: sample::at(100 + i64::from(id)),
+        ..request(tenant, id)
+    };
+    let keep = async |tenant, id: u8, bytes: usize, room: usize| {
+        begin(&store, &request(tenant, id), 0).await;
+        let answer = vec![id; bytes];
+        assert!(
+            store
+                .finish_idempotent(tenant, [id; 16], 1, answer, room)
+                .await
+                .unwrap()
+        );
+    };
+    let kept = async |tenant, id| match begin(&store, &request(tenant, id), 50).await {
+        Begun::Standing(row) => row.answer.map(|answer| answer.len()),
+        Begun::Begun => panic!("its key was forgotten"),
+    };
+    keep(other, 1, 9, 9).await;
+    for id in 1..=3 {
+        keep(tenant, id, 4, 12).await;
+    }
+    keep(tenant, 4, 5, 12).await;
+    let mut lengths = Vec::new();
+    for id in 1..=4 {
+        lengths.push(kept(tenant, id).await);
+    }
+    assert_eq!(lengths, [Some(0), Some(0), Some(4), Some(5)]);
+    assert_eq!(kept(other, 1).await, Some(9), "another tenant's stay");
+    // One that is larger than all room is kept by itself.
+    keep(tenant, 5, 20, 12).await;
+    assert_eq!((kept(tenant, 4).await, kept(tenant, 5).await), (Some(0), Some(20)));
+    // What is pruned makes room too.
+    assert_eq!(store.prune_idempotency(sample::at(105), 100).await.unwrap(), 6);
+    keep(tenant, 6, 6, 12).await;
+    keep(tenant, 7, 6, 12).await;
+    assert_eq!((kept(tenant, 6).await, kept(tenant, 7).await), (Some(6), Some(6)));
 }
 
 /// What has expired is removed in batches, what has not stays.
@@ -160,7 +205,7 @@ pub async fn belongs_to_its_tenant(store: Arc<dyn Store>) {
             .unwrap()
     );
     assert!(!store.release_idempotent(stranger, mine.id, 1).await.unwrap());
-    let finished = store.finish_idempotent(stranger, mine.id, 1, b"theirs".to_vec());
+    let finished = store.finish_idempotent(stranger, mine.id, 1, b"theirs".to_vec(), ROOM);
     assert!(!finished.await.unwrap());
     let theirs = IdempotencyRow {
         tenant: stranger,

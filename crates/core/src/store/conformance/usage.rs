@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::sample;
-use crate::store::{Store, Sums, UsageBy, UsageFilter};
+use crate::store::{CallEntry, Store, Sums, UsageBy, UsageFilter};
 
 /// Batches add up, by every group and under every filter.
 pub async fn adds_up(store: Arc<dyn Store>) {
@@ -48,6 +48,66 @@ pub async fn adds_up(store: Arc<dyn Store>) {
     };
     let expected: BTreeMap<_, _> = map(&[("other", 0x0202)]);
     assert_eq!(sums(narrowed).await, expected);
+}
+
+/// Whatever is asked for together, the sums are those of the rows that fit, and pages follow each other.
+pub async fn conditions_combine(store: Arc<dyn Store>) {
+    let tenant = sample::tenant_id();
+    let mut calls = Vec::new();
+    for n in 0..32_usize {
+        let bit = |place: usize| n >> place & 1 == 1;
+        let mut call = sample::call_at(tenant, sample::at(if bit(4) { 100_000 } else { 0 }));
+        call.micros = 1 << n;
+        call.connector = if bit(0) { "other" } else { "sample" }.to_owned();
+        call.connection = bit(1).then_some(sample::CONNECTION);
+        call.actor = if bit(2) { "cli" } else { "library" }.to_owned();
+        calls.push(call);
+    }
+    for calls in calls.chunks(5) {
+        store
+            .append_calls(vec![sample::call_batch(calls.to_vec())])
+            .await
+            .unwrap();
+    }
+    let day = |call: &CallEntry| call.at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    for by in [UsageBy::Day, UsageBy::Connector, UsageBy::Connection, UsageBy::Actor] {
+        for mask in 0..16_usize {
+            let on = |place: usize| mask >> place & 1 == 1;
+            let mut filter = UsageFilter {
+                by,
+                connector: on(0).then(|| "other".to_owned()),
+                connection: on(1).then_some(sample::CONNECTION),
+                actor: on(2).then(|| "cli".to_owned()),
+                limit: 1,
+                ..sample::usage_filter(tenant)
+            };
+            if on(3) {
+                filter.from = day(&calls[31]);
+            }
+            let mut expected = BTreeMap::<String, u64>::new();
+            for (n, call) in calls.iter().enumerate() {
+                if n & mask & 7 == mask & 7 && (!on(3) || n >> 4 & 1 == 1) {
+                    let group = match by {
+                        UsageBy::Day => day(call).to_string(),
+                        UsageBy::Connector => call.connector.clone(),
+                        UsageBy::Connection => call.connection.map(|id| id.to_string()).unwrap_or_default(),
+                        UsageBy::Actor => call.actor.clone(),
+                    };
+                    *expected.entry(group).or_default() += call.micros;
+                }
+            }
+            let mut got = BTreeMap::new();
+            loop {
+                let page = store.usage(filter.clone()).await.unwrap();
+                let Some((group, sums)) = page.into_iter().next() else {
+                    break;
+                };
+                filter.after = Some(group.clone());
+                got.insert(group, sums.micros);
+            }
+            assert_eq!(got, expected, "{by:?} {mask:04b}");
+        }
+    }
 }
 
 /// Everything that is summed up is, and days are cut at midnight in UTC.

@@ -12,7 +12,7 @@ use crate::{
     id::{ConnectionId, CredentialId, TenantId},
     store::{
         ConnectionRow, CredentialFilter, CredentialRow, CredentialStore, Deleted, DueCredential, Health, Inserted,
-        StoreFuture, Updated,
+        StoreFuture, Updated, Users,
     },
 };
 
@@ -29,6 +29,15 @@ impl State {
         let rows = self.connections.values();
         rows.filter(move |row| row.tenant == tenant && row.credential == Some(id))
             .map(|row| row.id)
+    }
+
+    /// Those that are in another state of health.
+    fn users_unlike(&self, tenant: TenantId, id: CredentialId, health: &Health) -> Vec<ConnectionId> {
+        let is_unlike = |user: &ConnectionId| {
+            let row = self.connections.get(&(tenant, *user));
+            row.is_some_and(|row| row.health.state != health.state)
+        };
+        self.users(tenant, id).filter(is_unlike).collect()
     }
 }
 
@@ -71,11 +80,15 @@ impl CredentialStore for MemoryStore {
         &self,
         row: CredentialRow,
         expected_version: u64,
-        users: Option<Health>,
+        users: Option<Users>,
         trail: Trail,
     ) -> StoreFuture<'_, Updated> {
         self.change(row.tenant, trail, move |state| {
             let (tenant, id) = (row.tenant, row.id);
+            let told = match &users {
+                Some(users) => users.tell.events(&state.users_unlike(tenant, id, &users.health))?,
+                None => Vec::new(),
+            };
             let stored = match state.credentials.get_mut(&(tenant, id)) {
                 Some(stored) if stored.version == expected_version => stored,
                 _ => return Ok(Unchanged(Updated::Conflict)),
@@ -90,14 +103,22 @@ impl CredentialStore for MemoryStore {
                 created_at: identity.created_at,
                 ..row
             };
-            if let Some(health) = users {
+            if let Some(Users { health, .. }) = users {
                 let used_by: Vec<_> = state.users(tenant, id).collect();
                 for user in used_by {
                     if let Some(connection) = state.connections.get_mut(&(tenant, user)) {
-                        connection.health = health.clone();
+                        let since = match connection.health.state == health.state {
+                            true => connection.health.since,
+                            false => health.since,
+                        };
+                        connection.health = Health {
+                            since,
+                            ..health.clone()
+                        };
                         connection.version += 1;
                     }
                 }
+                state.put_events(tenant, told);
             }
             Ok(Changed(Updated::Updated))
         })

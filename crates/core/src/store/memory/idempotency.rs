@@ -20,6 +20,22 @@ impl State {
         let row = self.idempotency.get_mut(&(tenant, id));
         row.filter(|row| row.attempt == attempt && row.answer.is_none())
     }
+
+    /// Gives up a tenant's oldest answers until all of them fit, except that of `id`.
+    fn make_room(&mut self, tenant: TenantId, id: [u8; 16], room: usize) {
+        let own = self.idempotency.values_mut().filter(|row| row.tenant == tenant);
+        let mut kept: Vec<_> = own.filter(|row| row.answer.is_some()).collect();
+        let bytes = |row: &IdempotencyRow| row.answer.as_ref().map_or(0, Vec::len);
+        let mut all: usize = kept.iter().map(|row| bytes(row)).sum();
+        kept.sort_by_key(|row| row.expires_at);
+        for row in kept.into_iter().filter(|row| row.id != id) {
+            if all <= room {
+                return;
+            }
+            all -= bytes(row);
+            row.answer = Some(Vec::new());
+        }
+    }
 }
 
 impl IdempotencyStore for MemoryStore {
@@ -54,10 +70,15 @@ impl IdempotencyStore for MemoryStore {
         id: [u8; 16],
         attempt: u64,
         answer: Vec<u8>,
+        room: usize,
     ) -> StoreFuture<'_, bool> {
         self.journal(move |state| {
             let running = state.running(tenant, id, attempt);
-            running.map(|row| row.answer = Some(answer)).is_some()
+            let is_finished = running.map(|row| row.answer = Some(answer)).is_some();
+            if is_finished {
+                state.make_room(tenant, id, room);
+            }
+            is_finished
         })
     }
 

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tieline::{
     Connectors, Error, Result,
-    audit::{Actor, AuditQuery},
+    audit::{Actor, AuditQuery, Beyond},
     page::Page,
     store::AuditRow,
 };
@@ -31,8 +31,10 @@ pub(crate) enum Format {
     Json,
 }
 
-/// The columns. The first are those that audit logs of other products have.
-const COLUMNS: &str = "Timestamp,Action,Entity Type,Entity ID,User ID,Detail,Sequence,ID,Hash\r\n";
+/// The columns. The first are those that audit logs of other products have; addresses and browsers are not kept, so theirs
+/// are empty.
+const COLUMNS: &str =
+    "Timestamp,Action,Entity Type,Entity ID,User ID,IP Address,User Agent,Detail,Sequence,ID,Hash\r\n";
 
 /// An export that has begun.
 pub(crate) struct Export {
@@ -40,6 +42,8 @@ pub(crate) struct Export {
     by: Actor,
     query: AuditQuery,
     format: Format,
+    /// How many rows may still come; all there are, unless given.
+    left: Option<usize>,
     /// The first step: its trouble can still be told.
     first: Page<AuditRow, u64>,
 }
@@ -53,19 +57,28 @@ enum Next {
 }
 
 impl Export {
+    /// Begins beyond a place, or with nothing where there is none.
     pub(super) async fn begin(
         connectors: Connectors,
         by: Actor,
         query: AuditQuery,
-        after: Option<u64>,
+        beyond: Option<Beyond>,
+        take: Option<usize>,
         format: Format,
     ) -> Result<Self> {
-        let first = connectors.audit_export(&by, &query, after).await?;
+        let first = match beyond {
+            Some(Beyond(after)) => connectors.audit_export(&by, &query, after).await?,
+            None => Page {
+                rows: Vec::new(),
+                next: None,
+            },
+        };
         Ok(Self {
             connectors,
             by,
             query,
             format,
+            left: take,
             first,
         })
     }
@@ -80,26 +93,29 @@ impl Export {
             by,
             query,
             format,
+            left,
             first,
         } = self;
         // A step that fails cuts the answer off, which its reader sees by the missing end.
-        let steps = stream::try_unfold((Next::Head(first), true), move |(next, is_first)| {
+        let steps = stream::try_unfold((Next::Head(first), true, left), move |(next, is_first, left)| {
             let (connectors, by, query) = (connectors.clone(), by.clone(), query.clone());
             async move {
-                let (page, mut text) = match next {
+                let (mut page, mut text) = match next {
                     Next::Nothing => return Ok(None),
-                    Next::Foot => return Ok(Some((Bytes::from(foot(format)), (Next::Nothing, false)))),
+                    Next::Foot => return Ok(Some((Bytes::from(foot(format)), (Next::Nothing, false, left)))),
                     Next::Head(page) => (page, head(format).to_owned()),
                     Next::After(place) => {
                         let page = connectors.audit_export(&by, &query, Some(place)).await;
                         (page.inspect_err(log).map_err(io::Error::other)?, String::new())
                     }
                 };
-                let next = page.next.map_or(Next::Foot, Next::After);
+                page.rows.truncate(left.unwrap_or(usize::MAX));
+                let left = left.map(|left| left - page.rows.len());
+                let next = page.next.filter(|_| left != Some(0)).map_or(Next::Foot, Next::After);
                 let is_first = write(format, page.rows, is_first, &mut text)
                     .inspect_err(log)
                     .map_err(io::Error::other)?;
-                Ok::<_, io::Error>(Some((Bytes::from(text), (next, is_first))))
+                Ok::<_, io::Error>(Some((Bytes::from(text), (next, is_first, left))))
             }
         });
         let body = Body::from_stream(steps);
@@ -135,7 +151,7 @@ fn write(format: Format, rows: Vec<AuditRow>, mut is_first: bool, text: &mut Str
         match format {
             Format::Csv => write_csv(&row, text),
             Format::Json | Format::Page => {
-                let row = serde_json::to_string(&AuditLog::try_from(row)?);
+                let row = serde_json::to_string(&AuditLog::from(row));
                 let row = row.map_err(|error| Error::internal("an audit entry does not serialise", error))?;
                 text.push_str(if is_first { "\n" } else { ",\n" });
                 text.push_str(&row);
@@ -160,6 +176,8 @@ fn write_csv(row: &AuditRow, text: &mut String) {
         kind,
         &entry.subject,
         &entry.actor,
+        "",
+        "",
         &entry.detail,
         &seq,
         &id,
