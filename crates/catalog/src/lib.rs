@@ -5,6 +5,7 @@
 
 pub mod folders;
 pub mod http;
+pub mod postgres;
 pub mod rest_api;
 pub mod smtp;
 mod web;
@@ -32,6 +33,7 @@ type Build = fn(&str) -> Result<Connector>;
 /// Those whose actions are Rust: the manifest says how to connect, the code does the work.
 const IN_RUST: &[(&str, Build)] = &[
     ("http", http::connector),
+    ("postgres", postgres::connector),
     ("rest-api", rest_api::connector),
     ("smtp", smtp::connector),
 ];

@@ -2,6 +2,7 @@
 //!
 //! It answers an owned [`Admitted`]; dropping that writes down what happened.
 
+mod dial;
 mod exchange;
 mod repeats;
 mod tally;
@@ -19,11 +20,7 @@ use std::{
 
 use http::HeaderValue;
 use tieline_manifest::{Auth, Json, Tree, request::SecretRef};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use self::turn::Turn;
 use crate::{
@@ -39,7 +36,7 @@ use crate::{
     },
     id::{CallId, TenantId},
     ledger::Room,
-    limits::{MAX_LABEL_BYTES, OPENING_TIMEOUT, PASSED_ON},
+    limits::{MAX_LABEL_BYTES, OPENING_TIMEOUT, OVERLOAD_RETRY_AFTER, PASSED_ON},
     opened::{Name, Opened},
     secret::Secret,
     store::{CallEntry, CallKind},
@@ -273,41 +270,6 @@ impl Admitted {
         self.call
     }
 
-    /// A connection to a host that is not HTTP, through the one judge of addresses.
-    ///
-    /// # Errors
-    /// `EGRESS_FORBIDDEN`, `UPSTREAM_UNREACHABLE`, `UPSTREAM_TIMEOUT`.
-    pub async fn dial(&self, host: &str, port: u16) -> Result<TcpStream> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        self.connectors
-            .inner
-            .egress
-            .dial(
-                self.by.tenant,
-                host,
-                port,
-                left.min(self.connectors.inner.timeouts.connect),
-            )
-            .await
-    }
-
-    /// TLS over a connection that was dialled, trusting whom the HTTP client trusts. `host` is what the certificate
-    /// must be for.
-    ///
-    /// # Errors
-    /// `UPSTREAM_UNREACHABLE` with the reason, `UPSTREAM_TIMEOUT`.
-    pub async fn tls<S>(&self, host: &str, stream: S) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<S>>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin,
-    {
-        let late = || {
-            Error::new(Code::UpstreamTimeout, self.allotted.passed())
-                .retry(Retry::Backoff)
-                .before_sending()
-        };
-        crate::http::tls::begin(self.connectors.inner.tls.clone(), host, stream, self.deadline, late).await
-    }
-
     /// What makes this call one with its repeats: the caller's key, else the call's id.
     pub fn idempotency_key(&self) -> String {
         match &self.idempotency_key {
@@ -403,6 +365,23 @@ impl Admitted {
     /// Counts the memory of an answer until the call is over: its output is made of it. The one before it gave way.
     pub(crate) fn carries(&self, weight: Weight) {
         *self.weight.lock().unwrap_or_else(PoisonError::into_inner) = weight;
+    }
+
+    /// Counts the memory that this call's data takes by now, until the call is over. What does not come over HTTP says so
+    /// itself, each time there is more.
+    ///
+    /// # Errors
+    /// `OVERLOADED` where there is no more.
+    pub fn weigh(&self, bytes: usize) -> Result<()> {
+        let mut weight = self.weight.lock().unwrap_or_else(PoisonError::into_inner);
+        if !weight.has_supply() {
+            *weight = Weight::of(&self.connectors.inner.memory, self.by.tenant);
+        }
+        if weight.grow(bytes) {
+            return Ok(());
+        }
+        let detail = "There is no memory left for this answer now: try again in a moment, or ask for less.";
+        Err(Error::new(Code::Overloaded, detail).retry(Retry::After(OVERLOAD_RETRY_AFTER)))
     }
 
     /// Notes how it ended, for the one line written on drop.

@@ -93,6 +93,9 @@ impl Egress {
             host: &name,
             port,
         };
+        if self.is_own_database(&addresses, port).await {
+            return Err(forbidden().context("address", "our own database"));
+        }
         if let Some(refused) = addresses.iter().find(|address| !self.policy.permits(asked, **address)) {
             return Err(forbidden().context("address", refused));
         }
@@ -100,6 +103,26 @@ impl Egress {
             .into_iter()
             .map(|address: IpAddr| SocketAddr::new(address, port))
             .collect())
+    }
+
+    /// Whether one of these addresses is where our own data lies. Its name is looked up anew, for a database may move; while
+    /// it has no address, nobody can tell, and its port stays closed. On this machine every loopback address is it, and so is
+    /// every address of ours that we know.
+    async fn is_own_database(&self, addresses: &[IpAddr], port: u16) -> bool {
+        let Some((host, _)) = self.policy.own_database.as_ref().filter(|(_, own)| *own == port) else {
+            return false;
+        };
+        let own = match Host::parse(host) {
+            Ok(Host::Address(address)) => vec![address],
+            Ok(Host::Name(name)) => self.resolver.resolve(&name).await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        let here = own.iter().any(IpAddr::is_loopback);
+        let is_own = |address: &IpAddr| {
+            let plain = address.to_canonical();
+            own.contains(&plain) || (here && (plain.is_loopback() || self.policy.own.contains(&plain)))
+        };
+        own.is_empty() || addresses.iter().any(is_own)
     }
 }
 
@@ -204,6 +227,36 @@ mod tests {
                 "{mixed:?}"
             );
             assert!(error.nothing_sent());
+        }
+    }
+
+    #[tokio::test]
+    async fn q2_our_own_database_is_refused_by_whatever_name() {
+        let resolved = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let judged = async |own: &str, answers: Vec<IpAddr>, host: &str, port: u16| {
+            let policy = EgressPolicy {
+                allow: vec![Allow::net("10.0.0.0/8").unwrap()],
+                loopback: true,
+                own_database: Some((own.to_owned(), 5432)),
+                ..EgressPolicy::default()
+            };
+            let judge = Egress::new(policy, Arc::new(Answers(answers)));
+            judge.judged(TENANT, host, port).await.is_ok()
+        };
+        let here = vec![resolved("10.1.2.3")];
+        assert!(!judged("db.internal", here.clone(), "db.internal", 5432).await);
+        assert!(!judged("db.internal", here.clone(), "another.name.example", 5432).await);
+        assert!(!judged("db.internal", here.clone(), "10.1.2.3", 5432).await);
+        assert!(!judged("10.1.2.3", here.clone(), "db.internal", 5432).await);
+        // Another port, or another address, is another server.
+        assert!(judged("db.internal", here.clone(), "10.1.2.3", 5433).await);
+        assert!(judged("db.internal", here.clone(), "10.1.2.4", 5432).await);
+        // While nobody knows where it is, it may be anywhere.
+        assert!(!judged("db.internal", Vec::new(), "10.1.2.4", 5432).await);
+        // On this machine every loopback address leads to it.
+        for host in ["127.0.0.1", "127.9.9.9", "::1", "2130706433"] {
+            assert!(!judged("127.0.0.1", Vec::new(), host, 5432).await, "{host}");
+            assert!(judged("127.0.0.1", Vec::new(), host, 5433).await, "{host}");
         }
     }
 

@@ -308,7 +308,13 @@ impl Reader {
             master_key_file,
             passphrase_env,
             passphrase_file,
-            egress: EgressPolicy { allow, loopback, own },
+            egress: EgressPolicy {
+                allow,
+                loopback,
+                own,
+                // Our data lies in a file.
+                own_database: None,
+            },
             cors_origins,
             extra_ca_files,
             scopes,

@@ -67,6 +67,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::NameTaken
         | Code::LastOwner
         | Code::ConnectionDisabled
+        | Code::ConnectionReadOnly
         | Code::ConnectionConflict
         | Code::IdempotencyInProgress
         | Code::IdempotencyOutcomeUnknown

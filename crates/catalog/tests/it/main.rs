@@ -8,6 +8,7 @@ mod example;
 mod folders;
 mod http;
 mod library;
+mod postgres;
 mod rest_api;
 mod slack;
 mod smtp;

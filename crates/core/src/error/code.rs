@@ -111,6 +111,8 @@ codes! {
     // Connections and credentials.
     /// The connection exists but is switched off.
     ConnectionDisabled = "CONNECTION_DISABLED",
+    /// The connection only reads, and the call would write.
+    ConnectionReadOnly = "CONNECTION_READ_ONLY",
     /// The credential's time is over.
     CredentialExpired = "CREDENTIAL_EXPIRED",
     /// The credential is pointed to.

@@ -27,14 +27,17 @@ pub struct TlsRoots {
 impl TlsRoots {
     /// The settings of a TLS client: TLS 1.2 or newer, certificates always verified. ALPN is left to the protocol.
     pub fn client_config(&self) -> Result<ClientConfig> {
-        // The provider is handed over rather than installed for the whole process: an embedder may have its own.
-        Ok(
-            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_protocol_versions(&[&TLS13, &TLS12])
-                .map_err(|error| Error::internal("the TLS provider lacks TLS 1.2 or 1.3", error))?
-                .with_root_certificates(self.store()?)
-                .with_no_client_auth(),
-        )
+        settings(self.store()?)
+    }
+
+    /// The settings of a TLS client that trusts these authorities (PEM) and nobody else. Nothing where there is none, or one
+    /// is broken.
+    pub(crate) fn only(pem: &[u8]) -> Result<Option<ClientConfig>> {
+        let mut store = RootCertStore::empty();
+        Ok(match add(&mut store, pem) {
+            Some(()) => Some(settings(store)?),
+            None => None,
+        })
     }
 
     fn store(&self) -> Result<RootCertStore> {
@@ -58,6 +61,17 @@ impl TlsRoots {
         }
         Ok(store)
     }
+}
+
+fn settings(roots: RootCertStore) -> Result<ClientConfig> {
+    // The provider is handed over rather than installed for the whole process: an embedder may have its own.
+    Ok(
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .map_err(|error| Error::internal("the TLS provider lacks TLS 1.2 or 1.3", error))?
+            .with_root_certificates(roots)
+            .with_no_client_auth(),
+    )
 }
 
 /// Adds every certificate of a PEM text; nothing where there is none or one is broken.

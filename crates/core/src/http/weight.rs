@@ -15,15 +15,20 @@ pub(crate) struct Weight {
 
 impl Weight {
     /// Nothing yet, to be drawn from here.
-    pub(super) fn of(supply: &Shares<TenantId>, tenant: TenantId) -> Self {
+    pub(crate) fn of(supply: &Shares<TenantId>, tenant: TenantId) -> Self {
         Self {
             from: Some((supply.clone(), tenant)),
             share: None,
         }
     }
 
+    /// Whether there is a supply that it is drawn from.
+    pub(crate) fn has_supply(&self) -> bool {
+        self.from.is_some()
+    }
+
     /// Makes it enough for so many bytes; says whether there was as much. What is small is not weighed.
-    pub(super) fn grow(&mut self, bytes: usize) -> bool {
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let Some((supply, tenant)) = &self.from else {
             return true;
         };

@@ -53,6 +53,7 @@ pub(super) fn of(error: &Error) -> Fate {
         | Code::ConnectorScopeInvalid
         | Code::ConnectorScopeIdentifierRequired
         | Code::ConnectionDisabled
+        | Code::ConnectionReadOnly
         | Code::ConnectionConflict
         | Code::NameTaken
         | Code::CredentialExpired

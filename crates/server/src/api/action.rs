@@ -37,6 +37,7 @@ pub(crate) const CALLING: &[Code] = &[
     Code::ConnectorDefaultConfigRequired,
     Code::ConnectorDecryptFailed,
     Code::ConnectionDisabled,
+    Code::ConnectionReadOnly,
     Code::CredentialExpired,
     Code::EnvironmentMismatch,
     Code::ConnectorRateLimited,
