@@ -98,7 +98,10 @@ fn rows() -> Vec<Row> {
         },
         Row {
             connector: "telegram",
-            words: vec![("baseUrl: https://api.telegram.org/bot", "baseUrl: TWIN/bot")],
+            words: vec![
+                ("baseUrl: https://api.telegram.org/bot", "baseUrl: TWIN/bot"),
+                ("allowedHosts: [", "allowedHosts: [127.0.0.1, "),
+            ],
             fields: json!({ "botToken": TELEGRAM, "chatId": "1" }),
             asked: vec![(
                 "GET /bot1234567890%3AAA",

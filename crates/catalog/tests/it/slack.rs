@@ -24,7 +24,6 @@ fn slack(twin: &Twin) -> Connector {
         ("baseUrl: https://slack.com/api", address.as_str()),
         ("allowedHosts: [", "allowedHosts: [127.0.0.1, "),
         ("retryDelay: 500", "retryDelay: 1"),
-        ("retryConfig:", "timeout: 1000\nretryConfig:"),
         ("'^https://hooks", "'^http://127|^https://hooks"),
     ];
     library::changed("slack", &words)

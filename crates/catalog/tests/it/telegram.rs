@@ -19,8 +19,8 @@ fn telegram(address: &str) -> Connector {
     let address = format!("baseUrl: {address}/bot");
     let words = [
         ("baseUrl: https://api.telegram.org/bot", address.as_str()),
+        ("allowedHosts: [", "allowedHosts: [127.0.0.1, "),
         ("retryDelay: 500", "retryDelay: 1"),
-        ("retryConfig:", "timeout: 1000\nretryConfig:"),
     ];
     library::changed("telegram", &words)
 }
@@ -226,7 +226,6 @@ async fn r1_no_address_that_is_shown_holds_the_token() {
     let encoded = address.replace(&*TOKEN, &TOKEN.replace(':', "%3A"));
     for reply in [
         Reply::Reset,
-        Reply::Stall(Vec::new()),
         Reply::Raw(b"HTTP/1.1 200 OK\r\n\r\n{".to_vec()),
         Reply::empty(307).header("location", &address),
         Reply::empty(302).header("location", &encoded),
@@ -236,6 +235,20 @@ async fn r1_no_address_that_is_shown_holds_the_token() {
     ] {
         answered(reply, "send_message", message()).await;
     }
+    // Whoever is silent is waited for; a second is enough here.
+    let twin = Twin::always(Reply::Stall(Vec::new())).await;
+    let address_there = format!("baseUrl: {}/bot", twin.url());
+    let words = [
+        ("baseUrl: https://api.telegram.org/bot", address_there.as_str()),
+        ("allowedHosts: [", "timeout: 1000\nallowedHosts: [127.0.0.1, "),
+    ];
+    let connectors = library::with(vec![library::changed("telegram", &words)], &[]);
+    let org = library::org(&connectors);
+    evidence::told(org.connect("telegram", json!({ "token": TOKEN })).await).unwrap();
+    let error = call(&connectors, "send_message", message()).await.unwrap_err();
+    assert_eq!(error.code(), Code::UpstreamTimeout, "{error}");
+    says_nothing(&error);
+
     let twin = Twin::always(Reply::json(
         200,
         &json!({ "ok": true, "result": { "id": 42, "title": address } }),

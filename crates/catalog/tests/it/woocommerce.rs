@@ -26,7 +26,6 @@ fn woocommerce() -> Connector {
     let words = [
         ("'^https://[A-Za-z0-9.-]+", "'^http://[A-Za-z0-9.-]+"),
         ("retryDelay: 500", "retryDelay: 1"),
-        ("retryConfig:", "timeout: 1000\nretryConfig:"),
     ];
     library::changed("woocommerce", &words)
 }
