@@ -26,12 +26,21 @@ run: ## Build and start the server on 127.0.0.1:8080, data in ./data
 dev: ## The same, and again whenever a source file changes
 	@cargo xtask dev
 
+# The tests of the API whose server is in the test's own process: they run a second time, over PostgreSQL. The others name
+# their database themselves, or have none.
+ON_POSTGRES := not test(/^(audit_verify|binary|cli|config|docs|documents|fire|frozen|load|mail|shared_database|shelf|start|stop)::/)
+
 test: parts ## Run every test, then look for the secrets they used in what they left
 	@rm -rf -- "$$TIELINE_EVIDENCE"/{answers,databases,logs,canaries}
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run --workspace $(LOCKED) $(if $(CI),--profile ci); \
 	else \
 		cargo test --workspace --lib --bins --tests --examples $(LOCKED); \
+	fi
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		TIELINE_TEST_STORE=postgres cargo nextest run -p tieline-server --test it $(LOCKED) $(if $(CI),--profile ci) -E '$(ON_POSTGRES)'; \
+	else \
+		TIELINE_TEST_STORE=postgres cargo test -p tieline-server --test it $(LOCKED); \
 	fi
 	@cargo test --workspace --doc $(LOCKED)
 	@cargo xtask scan "$$TIELINE_EVIDENCE"

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask <chore>
 
   tidy             check what no compiler checks: walls between crates, folders, pages, links
-  gen              write the checked-in snapshots anew (OpenAPI, routes, connector descriptors)
+  gen              write the checked-in snapshots anew (OpenAPI, routes, connector descriptors, schemas)
   connector <id>   start a connector: one folder in crates/catalog/src
   dev [args]       run the server, and again whenever a source file changes
   scan [folder]    look for the secrets of the last `make test` in the databases, logs and answers it left";

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::project::root;
 
 /// The crates whose tests hold snapshots.
-const PACKAGES: &[&str] = &["tieline-catalog", "tieline-server"];
+const PACKAGES: &[&str] = &["tieline-manifest", "tieline-catalog", "tieline-server"];
 
 /// Runs the tests in writing mode, then shows what changed.
 pub(crate) fn run() -> Result<(), String> {

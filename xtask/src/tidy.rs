@@ -4,6 +4,7 @@ mod catalog;
 mod links;
 mod migrations;
 mod pages;
+mod rules;
 mod source;
 mod walls;
 
@@ -82,6 +83,11 @@ const CHECKS: &[Check] = &[
         find: pages::error_pages,
     },
     Check {
+        name: "rules of the linter",
+        reason: "a rule that a manifest breaks explains itself",
+        find: rules::explained,
+    },
+    Check {
         name: "twin migrations",
         reason: "a version number means the same schema in every database",
         find: migrations::twins,
@@ -144,7 +150,7 @@ mod tests {
     fn this_checkout_has_the_files_the_checks_look_for() {
         // A check that looks where nothing lies would be green for ever.
         let files = project::files().unwrap();
-        for path in [pages::CODES, "README.md", "crates/core/src/lib.rs"] {
+        for path in [pages::CODES, rules::RULES, "README.md", "crates/core/src/lib.rs"] {
             assert!(files.iter().any(|file| file.path == path), "{path}");
         }
     }

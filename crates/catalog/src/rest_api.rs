@@ -39,8 +39,7 @@ pub struct CallEndpoint {
     #[serde(default, skip_serializing_if = "is_null")]
     #[schemars(with = "Params")]
     pub params: Json,
-    /// The body. A text goes as it stands, anything else as JSON; an object goes as a form where `Content-Type` is
-    /// `application/x-www-form-urlencoded`.
+    /// The body: a text as it stands, an object as a form where `Content-Type` says so, anything else as JSON.
     #[serde(default, skip_serializing_if = "is_null")]
     #[schemars(with = "serde_json::Value")]
     pub body: Json,

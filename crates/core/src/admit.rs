@@ -2,12 +2,15 @@
 //!
 //! It answers an owned [`Admitted`]; dropping that writes down what happened.
 
+mod bounds;
 mod dial;
+mod dialled;
 mod exchange;
 mod repeats;
 mod tally;
 mod turn;
 
+pub use self::dialled::Dialled;
 pub use self::exchange::{Answered, Sending};
 pub(crate) use self::{repeats::Repeats, tally::Tally, turn::Turns};
 
@@ -40,6 +43,7 @@ use crate::{
     opened::{Name, Opened},
     secret::Secret,
     store::{CallEntry, CallKind},
+    tenant::Gone,
 };
 
 /// The fields of a call that needs no connection.
@@ -70,7 +74,9 @@ pub struct Admitted {
     weight: Mutex<Weight>,
     /// Room in the ledger for what is written down on drop.
     room: Option<Room>,
-    _turn: Turn,
+    /// Tells when the tenant is gone.
+    gone: Gone,
+    turn: Mutex<Option<Turn>>,
 }
 
 /// What asks to be admitted.
@@ -95,6 +101,7 @@ impl Connectors {
         if let Purpose::Test(_) = ask.purpose {
             self.inner.rates.test(by.tenant, self.inner.clock.now())?;
         }
+        let gone = self.inner.gone.watch(by.tenant)?;
         let (turn, started) = (self.inner.turns.take(by.tenant)?, Instant::now());
         let room = self.room(by.tenant).await?;
         let opened = tokio::time::timeout(OPENING_TIMEOUT, self.whose(by, &ask)).await;
@@ -147,7 +154,8 @@ impl Connectors {
             outcome: OnceLock::new(),
             weight: Mutex::default(),
             room: Some(room),
-            _turn: turn,
+            gone,
+            turn: Mutex::new(Some(turn)),
         })
     }
 
@@ -388,18 +396,6 @@ impl Admitted {
     pub(crate) fn ended<T>(&self, result: &Result<T>) {
         let _ = self.outcome.set(result.as_ref().err().map(Error::code));
     }
-}
-
-/// Ends work that its own waits did not end in time.
-pub(crate) async fn in_time<T>(
-    deadline: Instant,
-    allotted: Allotted,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    tokio::time::timeout_at(deadline, work).await.unwrap_or_else(|_| {
-        let detail = format!("{} What it did until then may have taken effect.", allotted.passed());
-        Err(Error::new(Code::UpstreamTimeout, detail))
-    })
 }
 
 fn scrub_output(redactor: &Redactor, output: Json) -> Result<Json> {

@@ -3,9 +3,12 @@
 //! A key stands on its own: what happens to the key that made it does not change it. `createdBy` tells which that was.
 
 mod change;
+mod networks;
 mod uses;
 
 pub use change::ApiKeyPatch;
+use networks::HERE;
+pub use networks::{KeyNetwork, Origin, covers};
 use uses::{Noted, Uses};
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
@@ -30,7 +33,7 @@ use crate::{
     name::check_name,
     page::{self, Page},
     secret::Secret,
-    store::ApiKeyRow,
+    store::{ApiKeyRow, Countable},
 };
 
 /// What every key begins with.
@@ -62,6 +65,8 @@ pub struct ApiKey {
     pub permissions: Permissions,
     /// The environment it is bound to, for life; all, unless bound.
     pub environment: Option<Environment>,
+    /// From where it may be used; from everywhere, unless bound.
+    pub allowed_networks: Option<Vec<KeyNetwork>>,
     /// Rises with every change of the key.
     #[serde(skip)]
     pub version: u64,
@@ -82,7 +87,7 @@ pub struct ApiKey {
 }
 
 /// What a new key shall be.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(example = json!({
     "name": "billing service",
@@ -102,6 +107,9 @@ pub struct NewApiKey {
     /// The environment it is bound to, which is its maker's if that one is bound; all, unless given.
     #[serde(default)]
     pub environment: Option<Environment>,
+    /// From where it may be used: addresses and networks, such as `203.0.113.0/24`; from everywhere, unless given.
+    #[serde(default)]
+    pub allowed_networks: Option<Vec<KeyNetwork>>,
 }
 
 /// A key that was just made: the only moment its text is known.
@@ -148,6 +156,11 @@ impl ApiKeys {
         self.known.forget(NO_TENANT, hash);
     }
 
+    /// Forgets a tenant's keys.
+    pub(crate) fn forget_tenant(&self, tenant: TenantId) {
+        self.known.forget_where(|_, known| known.key.tenant == tenant);
+    }
+
     /// Forgets all.
     pub(crate) fn clear(&self) {
         self.known.clear();
@@ -155,12 +168,16 @@ impl ApiKeys {
 }
 
 impl Connectors {
-    /// Whose key this is. A warm answer runs no statement. A dead key's attempt at what was `asked`, such as
+    /// Whose key this is, for a request of this machine's own. A warm answer runs no statement. A dead key's attempt at what was `asked`, such as
     /// `POST /connections`, is written down for its tenant.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` for a key that is malformed, unknown, expired or revoked: one answer for all.
     pub async fn authenticate(&self, text: &str, asked: &str) -> Result<Arc<ApiKey>> {
+        self.authenticate_at(HERE, text, asked).await
+    }
+
+    async fn authenticate_at(&self, address: IpAddr, text: &str, asked: &str) -> Result<Arc<ApiKey>> {
         let refused = || {
             Error::new(
                 Code::Unauthenticated,
@@ -183,6 +200,11 @@ impl Connectors {
                 .await;
             return Err(refused());
         }
+        if let Err(elsewhere) = key.may_come_from(address) {
+            self.denied(&Actor::new(key.tenant, key.id), elsewhere.code(), asked)
+                .await;
+            return Err(elsewhere);
+        }
         if self.inner.key_uses.note(key.tenant, key.id, now) {
             self.inner.ledger.waits.notify_one();
         }
@@ -194,12 +216,14 @@ impl Connectors {
     /// that nobody locks out those they share an address with.
     ///
     /// # Errors
-    /// As [`authenticate`](Self::authenticate), and `RATE_LIMITED` in its place.
-    pub async fn authenticate_from(&self, from: Option<IpAddr>, text: &str, asked: &str) -> Result<Arc<ApiKey>> {
-        let key = self.authenticate(text, asked).await;
+    /// As [`authenticate`](Self::authenticate), and `RATE_LIMITED` in its place; `NETWORK_NOT_ALLOWED` for a key that may not
+    /// be used from there, which is no use of it.
+    pub async fn authenticate_from(&self, from: Option<Origin>, text: &str, asked: &str) -> Result<Arc<ApiKey>> {
+        let address = from.map_or(HERE, |from| from.address);
+        let key = self.authenticate_at(address, text, asked).await;
         match (key, from) {
             (Err(error), Some(from)) if error.code() == Code::Unauthenticated => {
-                Err(self.tried_wrong_key(from).err().unwrap_or(error))
+                Err(self.tried_wrong_key(from.counts_as).err().unwrap_or(error))
             }
             (key, _) => key,
         }
@@ -225,14 +249,19 @@ impl Connectors {
     }
 
     /// Makes a key. Whether its maker may give these permissions was asked before.
+    ///
+    /// # Errors
+    /// `LIMIT_REACHED`, `ENVIRONMENT_MISMATCH`, `REQUEST_INVALID`.
     pub async fn create_api_key(&self, by: &Actor, mut new: NewApiKey) -> Result<CreatedApiKey> {
         if let Some(own) = by.environment {
             by.may_change_key_of(Some(new.environment.unwrap_or(own)))?;
             new.environment = Some(own);
         }
+        self.has_room_for(by.tenant, Countable::ApiKeys).await?;
         let (row, created) = self.new_api_key(by, by.tenant, new)?;
         let detail = json!({
             "name": row.name, "permissions": created.key.permissions, "environment": row.environment,
+            "allowedNetworks": created.key.allowed_networks,
         });
         let trail = self.trail(by, "api_key.created", row.id, detail, &[EventKind::ApiKeyCreated])?;
         self.inner.store.create_api_key(row, trail).await?;
@@ -298,6 +327,7 @@ impl Connectors {
         check_name("/name", &new.name)?;
         let now = self.inner.clock.now();
         check_expiry(new.expires_at, now)?;
+        networks::check(new.allowed_networks.as_deref())?;
         let mut bytes = [0_u8; KEY_BYTES];
         self.inner.random.fill(&mut bytes)?;
         let digits = bytes.iter().fold(String::with_capacity(2 * KEY_BYTES), |digits, byte| {
@@ -312,6 +342,7 @@ impl Connectors {
             prefix: text.reveal()[..DISPLAY_CHARS].to_owned(),
             permissions: permissions_text(&new.permissions)?,
             environment: new.environment,
+            networks: networks::text(new.allowed_networks.as_deref())?,
             version: 1,
             created_by: by.name.clone(),
             created_at: now,
@@ -334,6 +365,7 @@ impl ApiKey {
             permissions: serde_json::from_str(&row.permissions)
                 .map_err(|error| Error::internal("a stored permission map does not parse", error))?,
             environment: row.environment,
+            allowed_networks: networks::stored(row.networks.as_deref())?,
             version: row.version,
             created_by: row.created_by.clone(),
             created_at: row.created_at,
@@ -385,6 +417,7 @@ mod tests {
             permissions: Permissions::new(),
             expires_at,
             environment: None,
+            allowed_networks: None,
         }
     }
 

@@ -117,6 +117,24 @@ impl<K: Hash + Eq + Clone, V> Cache<K, V> {
         drop(removed);
     }
 
+    /// Drops the entries that fit, and refuses whatever is being loaded just now, of others too: those load it once more.
+    /// Goes through all entries, so it is for what happens seldom.
+    pub fn forget_where(&self, fits: impl Fn(TenantId, &V) -> bool) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            shard.generations.iter_mut().for_each(|generation| *generation += 1);
+            let held = shard
+                .slots
+                .iter()
+                .flatten()
+                .filter(|slot| fits(slot.tenant, &slot.value));
+            let going: Vec<_> = held.map(|slot| (slot.tenant, slot.key.clone())).collect();
+            let removed: Vec<_> = going.iter().map(|(tenant, key)| shard.remove(*tenant, key)).collect();
+            drop(shard);
+            drop(removed);
+        }
+    }
+
     /// Drops everything, and refuses whatever is being loaded just now.
     pub fn clear(&self) {
         for shard in &self.shards {

@@ -6,7 +6,7 @@ use tieline_manifest::{Json, Tree};
 
 use crate::{
     action::Entry,
-    admit::{Admitted, Ask, Purpose, in_time},
+    admit::{Admitted, Ask, Purpose},
     audit::Actor,
     connectors::Connectors,
     error::{Code, Error, Result},
@@ -133,9 +133,9 @@ impl Connectors {
         admitted.idempotency_key = call
             .idempotency_key
             .or(attempt.as_ref().map(|attempt| attempt.upstream_key()));
-        let (deadline, allotted) = (admitted.deadline, admitted.allotted);
+        let bounds = admitted.bounds();
         let running = run(&mut admitted, &call.action, call.input, attempt.as_deref());
-        let result = in_time(deadline, allotted, running).await;
+        let result = bounds.hold(running).await;
         let result = admitted.scrubbed(result);
         admitted.ended(&result);
         Ok(Called {

@@ -1,8 +1,12 @@
 //! Connections: a connector connected for a scope, named, with state and health.
 
+mod batch;
 mod change;
+mod frequency;
 mod view;
 
+pub use batch::{BatchAction, Done};
+pub use frequency::SyncFrequency;
 pub use view::{Connection, HealthView, SecretView, Status};
 
 use schemars::JsonSchema;
@@ -19,10 +23,10 @@ use crate::{
     health::TestResult,
     id::{ConnectionId, CredentialId},
     limits::{MAX_NAME_ATTEMPTS, MAX_UPDATE_ATTEMPTS},
-    name::{DEFAULT_NAME, check_name, slug},
+    name::{DEFAULT_NAME, check_description, check_name, slug},
     page::{self, Page},
     scope::{Scope, ScopeRule},
-    store::{ConnectionFilter, ConnectionRow},
+    store::{ConnectionFilter, ConnectionRow, Countable, HealthState},
 };
 
 /// What to connect.
@@ -38,6 +42,10 @@ pub struct Connect {
     pub name: Option<String>,
     /// What people call it; the connector's name unless given.
     pub display_name: Option<String>,
+    /// More about it.
+    pub description: Option<String>,
+    /// How often its records are wanted.
+    pub sync_frequency: SyncFrequency,
     /// Which auth method; the first that knows the fields, unless given.
     pub auth: Option<String>,
     /// The credential that holds the secrets; they stand in the connection itself, unless given.
@@ -55,6 +63,8 @@ impl Connect {
             environment: None,
             name: None,
             display_name: None,
+            description: None,
+            sync_frequency: SyncFrequency::default(),
             auth: None,
             credential: None,
             config: Json::from_value(&json!({})),
@@ -67,6 +77,10 @@ impl Connect {
 pub struct ConnectionPatch {
     /// What people call it.
     pub display_name: Option<String>,
+    /// More about it; `Some(None)` for nothing.
+    pub description: Option<Option<String>>,
+    /// How often its records are wanted.
+    pub sync_frequency: Option<SyncFrequency>,
     /// The credential that holds the secrets; `Some(None)` for none, and then `config` names all fields anew.
     pub credential: Option<Option<CredentialId>>,
     /// Fields to change. An absent field keeps its value, `null` removes it; a secret keeps its value when it is sent
@@ -85,12 +99,32 @@ pub struct ConnectionQuery {
     pub connector: Option<String>,
     /// Switched on or off.
     pub enabled: Option<bool>,
+    /// Of one of these healths; of any, when there is none.
+    pub health: Vec<HealthState>,
     /// Belonging there.
     pub environment: Option<Environment>,
-    /// Only those after this one.
+    /// From the newest on.
+    pub newest_first: bool,
+    /// Only those behind this one.
     pub after: Option<ConnectionId>,
     /// At most this many.
     pub limit: usize,
+}
+
+impl ConnectionQuery {
+    fn filter(self, by: &Actor, limit: usize) -> ConnectionFilter {
+        ConnectionFilter {
+            tenant: by.tenant,
+            scope: self.scope,
+            connector: self.connector,
+            enabled: self.enabled,
+            health: self.health,
+            environment: self.environment,
+            newest_first: self.newest_first,
+            after: self.after,
+            limit,
+        }
+    }
 }
 
 /// A connection that was just made, and what its first test found out.
@@ -118,7 +152,10 @@ impl Connectors {
                 .await?;
             let done = match found {
                 Some(row) => self.replace(by, row, &connect).await?,
-                None => self.insert(by, &connect, &name).await?,
+                None => {
+                    self.has_room_for(by.tenant, Countable::Connections).await?;
+                    self.insert(by, &connect, &name).await?
+                }
             };
             if let Some(row) = done {
                 return Connection::of(&row);
@@ -130,9 +167,10 @@ impl Connectors {
     /// Makes a new connection and tests it: it is active only when the test worked, and kept when it did not.
     ///
     /// # Errors
-    /// `NAME_TAKEN` when the name was given and is taken; a derived name gets `-2`, `-3` …
+    /// `NAME_TAKEN` when the name was given and is taken; a derived name gets `-2`, `-3` … `LIMIT_REACHED`.
     pub async fn create_connection(&self, by: &Actor, connect: Connect) -> Result<CreatedConnection> {
         self.check(&connect)?;
+        self.has_room_for(by.tenant, Countable::Connections).await?;
         let row = self.insert_named(by, &connect).await?;
         // The connection stands from here on: trouble with its test is told as the test's result, not instead of it.
         let test = self
@@ -176,18 +214,15 @@ impl Connectors {
     /// Connections by identifier.
     pub async fn connections(&self, by: &Actor, query: ConnectionQuery) -> Result<Page<Connection, ConnectionId>> {
         let limit = page::bounded(query.limit);
-        let filter = ConnectionFilter {
-            tenant: by.tenant,
-            scope: query.scope,
-            connector: query.connector,
-            enabled: query.enabled,
-            environment: query.environment,
-            after: query.after,
-            limit: limit + 1,
-        };
+        let filter = query.filter(by, limit + 1);
         let rows = self.inner.store.connections(filter).await?;
         let connections = rows.iter().map(Connection::of).collect::<Result<Vec<_>>>()?;
         Ok(Page::cut(connections, limit, |connection| connection.id))
+    }
+
+    /// How many connections there are on all pages of a query.
+    pub async fn count_connections(&self, by: &Actor, query: ConnectionQuery) -> Result<u64> {
+        self.inner.store.count_connections(query.filter(by, 0)).await
     }
 
     /// Changes a connection. New secrets make it untested.
@@ -195,6 +230,7 @@ impl Connectors {
         if let Some(name) = &patch.display_name {
             check_name("/displayName", name)?;
         }
+        check_description(patch.description.as_ref().and_then(Option::as_deref))?;
         for _ in 0..MAX_UPDATE_ATTEMPTS {
             let old = self.own_connection_row(by, id).await?;
             let change = self.patched(by, &old, &patch).await?;
@@ -237,6 +273,7 @@ impl Connectors {
         if let Some(name) = &connect.name {
             check_name("/name", name)?;
         }
+        check_description(connect.description.as_deref())?;
         connect
             .display_name
             .as_ref()

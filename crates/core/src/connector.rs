@@ -1,7 +1,9 @@
 //! Connectors: what can be done, and how one signs in for it.
 
+mod card;
 mod descriptor;
 
+pub use card::Card;
 pub use descriptor::{AuthDescriptor, Capability, ConnectorDescriptor, FieldDescriptor, SetupStep};
 
 use std::{

@@ -43,6 +43,7 @@ use crate::{
     session::{Sessions, Throttle},
     shares::Shares,
     store::Store,
+    tenant::{GoneTenants, TenantBounds},
     user::Passwords,
     vault::Vault,
 };
@@ -74,6 +75,8 @@ pub(crate) struct Inner {
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
     pub(crate) turns: Turns,
+    pub(crate) gone: GoneTenants,
+    pub(crate) bounds: TenantBounds,
     pub(crate) memory: Shares<TenantId>,
     pub(crate) hosts: Shares<TenantAndHost>,
     pub(crate) repeats: Repeats,

@@ -25,10 +25,10 @@ use crate::{
     error::{Code, Error, Result},
     event::EventKind,
     id::CredentialId,
-    limits::{MAX_DESCRIPTION_CHARS, MAX_METADATA_BYTES, MAX_USERS_TOLD},
-    name::check_name,
+    limits::{MAX_METADATA_BYTES, MAX_USERS_TOLD},
+    name::{check_description, check_name},
     page::{self, Page},
-    store::{CredentialFilter, CredentialRow, Deleted, Inserted},
+    store::{Countable, CredentialFilter, CredentialRow, Deleted, Inserted},
 };
 
 /// What kind of credential its owner calls it. A word only: the connector's auth method says what its fields mean.
@@ -122,13 +122,14 @@ impl Connectors {
     ///
     /// # Errors
     /// `NAME_TAKEN`, `CONNECTOR_NOT_FOUND`, `CONNECTOR_CONFIG_INVALID` with pointers into `/data`,
-    /// `ENVIRONMENT_MISMATCH`, `REQUEST_INVALID`.
+    /// `ENVIRONMENT_MISMATCH`, `REQUEST_INVALID`, `LIMIT_REACHED`.
     pub async fn create_credential(&self, by: &Actor, new: NewCredential) -> Result<Credential> {
         check_name("/name", &new.name)?;
         check_description(new.description.as_deref())?;
         let environment = by.home_for(new.environment, "credential")?;
         let now = self.inner.clock.now();
         expiry::check(new.expires_at, now)?;
+        self.has_room_for(by.tenant, Countable::Credentials).await?;
         let mut row = CredentialRow {
             id: CredentialId::new(&*self.inner.clock, &*self.inner.random)?,
             tenant: by.tenant,
@@ -231,18 +232,6 @@ impl Connectors {
         let row = self.inner.store.credential(by.tenant, id).await?;
         row.ok_or_else(Error::not_found)
     }
-}
-
-fn check_description(description: Option<&str>) -> Result<()> {
-    let fits = |text: &str| {
-        text.chars().count() <= MAX_DESCRIPTION_CHARS
-            && !text.chars().any(|letter| letter.is_control() && letter != '\n')
-    };
-    if description.is_none_or(fits) {
-        return Ok(());
-    }
-    let message = format!("must have {MAX_DESCRIPTION_CHARS} characters at most, none of them a control character");
-    Err(Error::new(Code::RequestInvalid, "The description is not usable: see `fields`.").field("/description", message))
 }
 
 fn metadata_text(metadata: Option<&Json>) -> Result<String> {

@@ -5,12 +5,14 @@
 //! come through [`Egress::dial`].
 
 mod addresses;
+mod detour;
 mod network;
 mod policy;
 mod resolve;
 mod target;
 
 pub use self::{
+    detour::Detour,
     network::Network,
     policy::{Allow, EgressPolicy},
     resolve::{Resolve, SystemResolver},
@@ -83,9 +85,12 @@ impl Egress {
         if port == 0 {
             return Err(forbidden());
         }
-        let addresses = match &host {
-            Host::Address(address) => vec![*address],
-            Host::Name(name) => self.resolver.resolve(name).await.map_err(unresolved)?,
+        let detour = self.policy.detours.iter().find(|detour| detour.is_for(&host, port));
+        let port = detour.map_or(port, |detour| detour.to.port());
+        let addresses = match (&host, detour) {
+            (_, Some(detour)) => vec![detour.to.ip()],
+            (Host::Address(address), None) => vec![*address],
+            (Host::Name(name), None) => self.resolver.resolve(name).await.map_err(unresolved)?,
         };
         let name = host.to_string();
         let asked = Asked {
@@ -109,20 +114,22 @@ impl Egress {
     /// it has no address, nobody can tell, and its port stays closed. On this machine every loopback address is it, and so is
     /// every address of ours that we know.
     async fn is_own_database(&self, addresses: &[IpAddr], port: u16) -> bool {
-        let Some((host, _)) = self.policy.own_database.as_ref().filter(|(_, own)| *own == port) else {
-            return false;
-        };
-        let own = match Host::parse(host) {
-            Ok(Host::Address(address)) => vec![address],
-            Ok(Host::Name(name)) => self.resolver.resolve(&name).await.unwrap_or_default(),
-            Err(_) => Vec::new(),
-        };
-        let here = own.iter().any(IpAddr::is_loopback);
-        let is_own = |address: &IpAddr| {
-            let plain = address.to_canonical();
-            own.contains(&plain) || (here && (plain.is_loopback() || self.policy.own.contains(&plain)))
-        };
-        own.is_empty() || addresses.iter().any(is_own)
+        for (host, _) in self.policy.own_database.iter().filter(|(_, own)| *own == port) {
+            let own = match Host::parse(host) {
+                Ok(Host::Address(address)) => vec![address],
+                Ok(Host::Name(name)) => self.resolver.resolve(&name).await.unwrap_or_default(),
+                Err(_) => Vec::new(),
+            };
+            let here = own.iter().any(IpAddr::is_loopback);
+            let is_own = |address: &IpAddr| {
+                let plain = address.to_canonical();
+                own.contains(&plain) || (here && (plain.is_loopback() || self.policy.own.contains(&plain)))
+            };
+            if own.is_empty() || addresses.iter().any(is_own) {
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -230,6 +237,33 @@ mod tests {
         }
     }
 
+    /// N5: a detour leads where the operator says and nowhere else, and the address there is judged like any other.
+    #[tokio::test]
+    async fn n5_a_detour_is_judged_where_it_leads() {
+        let judged = async |loopback, to: &str, host: &str, port| {
+            let policy = EgressPolicy {
+                detours: vec![Detour::parse(&format!("API.example:443={to}")).unwrap()],
+                loopback,
+                ..EgressPolicy::default()
+            };
+            let elsewhere = vec!["93.184.216.34".parse().unwrap()];
+            let egress = Egress::new(policy, Arc::new(Answers(elsewhere)));
+            egress.judged(TENANT, host, port).await
+        };
+        let public = judged(false, "8.8.8.8:8443", "api.example", 443).await.unwrap();
+        assert_eq!(public, ["8.8.8.8:8443".parse().unwrap()]);
+        for (host, port) in [("api.example", 80), ("other.example", 443), ("www.api.example", 443)] {
+            let told = judged(false, "8.8.8.8:8443", host, port).await.unwrap();
+            assert_eq!(told[0].ip().to_string(), "93.184.216.34", "{host}:{port}");
+        }
+        for closed in ["10.0.0.1:8443", "127.0.0.1:8443", "169.254.169.254:80"] {
+            let error = judged(false, closed, "api.example", 443).await.unwrap_err();
+            assert_eq!(error.code(), Code::EgressForbidden, "{closed}");
+        }
+        assert!(judged(true, "127.0.0.1:8443", "api.example", 443).await.is_ok());
+        assert!(judged(true, "169.254.169.254:80", "api.example", 443).await.is_err());
+    }
+
     #[tokio::test]
     async fn q2_our_own_database_is_refused_by_whatever_name() {
         let resolved = |text: &str| text.parse::<IpAddr>().expect("an address");
@@ -237,7 +271,7 @@ mod tests {
             let policy = EgressPolicy {
                 allow: vec![Allow::net("10.0.0.0/8").unwrap()],
                 loopback: true,
-                own_database: Some((own.to_owned(), 5432)),
+                own_database: vec![(own.to_owned(), 5432)],
                 ..EgressPolicy::default()
             };
             let judge = Egress::new(policy, Arc::new(Answers(answers)));

@@ -14,6 +14,7 @@ use crate::{
     admit::{Admitted, Answered, Sending},
     error::{Code, Error, FieldError, Result, Retry},
     http,
+    idempotency::outcome_is_unknown,
     limits::MAX_RETRY_PAUSE,
 };
 
@@ -32,6 +33,8 @@ impl Action for EndpointAction {
         Box::pin(async move {
             let (manifest, endpoint) = (&*self.manifest, &self.manifest.endpoints[self.index]);
             let mut request = render(admitted, input.tree(), |values| endpoint.render(manifest, values))?;
+            // It is in the request, and may be large: nobody reads it again.
+            drop(input);
             let keyed = endpoint.idempotency_header.as_deref();
             if let Some(header) = keyed {
                 carry_key(&mut request, header, admitted);
@@ -52,7 +55,7 @@ impl Action for EndpointAction {
                     Err(failed) => failed,
                 };
                 if !again.after(&failed, admitted).await? {
-                    return Err(failed.error);
+                    return Err(advised(failed.error, again.repeatable));
                 }
             }
         })
@@ -140,6 +143,20 @@ pub(crate) async fn attempt<T>(
     })
 }
 
+/// Says what to do about a failure of which nobody knows what it did before: only what may be repeated without having its
+/// effect twice is sent again without a look.
+pub(crate) fn advised(error: Error, repeatable: bool) -> Error {
+    let error = match error.code() {
+        Code::UpstreamUnavailable if repeatable => error.and("Try again later."),
+        Code::UpstreamUnavailable => error.and("It may have taken effect there: find out before you send it again."),
+        _ => error,
+    };
+    if repeatable || !outcome_is_unknown(&error) {
+        return error;
+    }
+    error.retry(Retry::Never)
+}
+
 /// What a refusal of the service means for our caller.
 fn refused(service: &str, failure: Failure, signed: bool, pause: Option<Duration>) -> Error {
     let said = said(&failure);
@@ -173,7 +190,7 @@ fn refused(service: &str, failure: Failure, signed: bool, pause: Option<Duration
         ),
         FailureKind::Unavailable => (
             Code::UpstreamUnavailable,
-            format!("{service} is in trouble (HTTP {status}): try again later.{said}"),
+            format!("{service} is in trouble (HTTP {status}).{said}"),
         ),
         FailureKind::Malformed => (
             Code::UpstreamAnswerInvalid,
@@ -251,8 +268,8 @@ impl<'a> Again<'a> {
         }
         let mut byte = [0];
         admitted.connectors.inner.random.fill(&mut byte)?;
-        tokio::time::sleep_until(now + pause.drawn(byte[0])).await;
-        Ok(admitted.uses().is_ok())
+        let awake = admitted.sleep_until(now + pause.drawn(byte[0])).await;
+        Ok(awake && admitted.uses().is_ok())
     }
 
     /// A write without an idempotency key is repeated only when nothing can have reached the service.

@@ -107,6 +107,14 @@ impl Error {
         self
     }
 
+    /// Says one sentence more.
+    #[must_use]
+    pub(crate) fn and(mut self, sentence: &str) -> Self {
+        self.0.detail.push(' ');
+        self.0.detail.push_str(sentence);
+        self
+    }
+
     /// Says whether trying again may help.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {

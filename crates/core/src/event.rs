@@ -77,6 +77,8 @@ kinds! {
     TenantCreated = "tenant.created",
     /// A tenant was given another name.
     TenantRenamed = "tenant.renamed",
+    /// A tenant was deleted with all that was its.
+    TenantDeleted = "tenant.deleted",
     /// A person was made known to the deployment.
     UserCreated = "user.created",
     /// A person's password changed, or they were locked out or let in again.

@@ -1,5 +1,7 @@
 //! Finding out whether a connection works.
 
+mod finding;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -9,13 +11,13 @@ use tieline_manifest::{Manifest, Test, Tested, Tree};
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    admit::{Admitted, Ask, Purpose, in_time},
+    admit::{Admitted, Ask, Purpose},
     audit::Actor,
     call::Via,
     connection::Connect,
     connector::TestReport,
     connectors::Connectors,
-    endpoint::{attempt, render},
+    endpoint::{advised, attempt, render},
     error::{Code, Error, Result},
     id::{ConnectionId, CredentialId},
     limits::CONNECTION_TEST_TIMEOUT,
@@ -41,12 +43,15 @@ pub struct TestResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub error_code: Option<Code>,
+    /// What went wrong in the connector's own word, such as `INVALID_KEY`, `OAUTH_REQUIRED` or `NETWORK_ERROR`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
     /// How long it took, in milliseconds.
     pub latency_ms: u64,
 }
 
 impl TestResult {
-    /// What went wrong, as a result.
+    /// What went wrong, as a result; of trouble before the service was asked, the finding is that there was no test.
     pub(crate) fn failed(error: &Error) -> Self {
         Self {
             success: false,
@@ -54,6 +59,7 @@ impl TestResult {
             label: None,
             details: BTreeMap::new(),
             error_code: Some(error.code()),
+            finding: Some(finding::NO_TEST.to_owned()),
             latency_ms: 0,
         }
     }
@@ -113,6 +119,25 @@ impl Connectors {
         found_out(&admitted).await
     }
 
+    /// The same, and what is wrong with the wish is what the test found, too: for whoever wants one answer, whatever stands
+    /// in the form.
+    ///
+    /// # Errors
+    /// What is no answer: a credential or a scope that the caller does not have, trouble of our own.
+    pub async fn try_unsaved(&self, by: &Actor, connect: &Connect) -> Result<TestResult> {
+        let tested = self.test_unsaved(by, connect).await;
+        let Err(error) = &tested else { return tested };
+        let found = match (error.code(), self.registry().get(&connect.connector)) {
+            (Code::ConnectorNotFound, Err(_)) => finding::unsupported(&connect.connector),
+            (Code::ConnectorConfigInvalid, Ok(connector)) => TestResult {
+                finding: Some(finding::of_config(&connector, &connect.config, error)),
+                ..TestResult::failed(error)
+            },
+            _ => return tested,
+        };
+        Ok(found)
+    }
+
     /// Tests a shared credential through the connector it is for.
     ///
     /// # Errors
@@ -153,7 +178,7 @@ impl Connectors {
 
 async fn found_out(admitted: &Admitted) -> Result<TestResult> {
     let started = Instant::now();
-    let report = in_time(admitted.deadline, admitted.allotted, test(admitted)).await;
+    let report = admitted.bounds().hold(test(admitted)).await;
     let report = report
         .map(|report| report.scrubbed(admitted))
         .map_err(|error| admitted.scrub_error(error));
@@ -167,6 +192,7 @@ async fn found_out(admitted: &Admitted) -> Result<TestResult> {
             label: None,
             details: BTreeMap::new(),
             error_code: None,
+            finding: None,
             latency_ms,
         }),
         Ok(Report::Works(TestReport {
@@ -182,10 +208,12 @@ async fn found_out(admitted: &Admitted) -> Result<TestResult> {
             label,
             details,
             error_code: None,
+            finding: None,
             latency_ms,
         }),
         Err(error) if is_ours(error.code()) => Err(error),
         Err(error) => Ok(TestResult {
+            finding: Some(finding::of(&admitted.connector, &error)),
             latency_ms,
             ..TestResult::failed(&error)
         }),
@@ -226,6 +254,7 @@ fn is_ours(code: Code) -> bool {
         code,
         Code::Internal
             | Code::Overloaded
+            | Code::TenantDeleted
             | Code::ConnectorRateLimited
             | Code::ConnectorDatabaseFailed
             | Code::ConnectorDecryptFailed
@@ -264,5 +293,5 @@ async fn ask(admitted: &Admitted, manifest: &Manifest, test: &Test) -> Result<Te
     let asked = attempt(admitted, &request, true, |head, body| {
         test.read(manifest, admitted.config(), head, body)
     });
-    asked.await.map_err(|failed| failed.error)
+    asked.await.map_err(|failed| advised(failed.error, true))
 }

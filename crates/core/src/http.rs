@@ -29,4 +29,4 @@ pub use self::{
     tls::TlsRoots,
 };
 
-pub(crate) use self::weight::Weight;
+pub(crate) use self::{exchange::seat, weight::Weight};

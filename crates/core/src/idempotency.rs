@@ -16,6 +16,7 @@ use std::sync::{
 
 use aws_lc_rs::digest;
 
+pub(crate) use self::fate::outcome_is_unknown;
 use self::{fate::Fate, kept::Kept};
 use crate::{
     audit::Actor,

@@ -26,14 +26,15 @@ pub const MAX_EXCHANGES_PER_HOST: usize = MAX_CALLS_IN_FLIGHT_PER_TENANT / 2;
 
 /// Bytes of requests and answers in memory at once: of a request's body from its announcement until it is answered, of an
 /// upstream's answer that is read whole from its first byte until its call is over, of our own answer until it was sent.
-/// Reading and writing JSON takes two to three times as much for moments, and the whole server is meant to stay under
-/// 256 MiB. Streams hold only the piece that is under way and are not counted.
-pub const MAX_MEMORY: usize = 64 * 1024 * 1024;
+/// Each is there as text and as a tree, and for moments three or four times while it is read and written; passwords take
+/// 76 MiB of their own; and the whole server is meant to stay under 256 MiB. Streams hold only the piece that is under way
+/// and are not counted.
+pub const MAX_MEMORY: usize = 32 * 1024 * 1024;
 
-/// The same for one tenant: half, so that one tenant's uploads and unread answers do not keep the others out; room for two
-/// calls with as large an input as there may be, or three of the largest answers.
+/// The same for one tenant: half, so that one tenant's uploads and unread answers do not keep the others out; room for a
+/// call with as large an input as there may be, or for the largest answer.
 pub const MAX_MEMORY_PER_TENANT: usize = MAX_MEMORY / 2;
-const _: () = assert!(2 * MAX_INPUT_BYTES <= MAX_MEMORY_PER_TENANT && ANSWER_BYTES <= MAX_MEMORY_PER_TENANT);
+const _: () = assert!(MAX_INPUT_BYTES <= MAX_MEMORY_PER_TENANT && ANSWER_BYTES <= MAX_MEMORY_PER_TENANT);
 
 /// Memory for what comes in without saying how much it will be is made sure of in pieces of so many bytes.
 pub const MEMORY_PIECE: usize = 64 * 1024;
@@ -140,7 +141,7 @@ pub const MAX_CREDENTIAL_FIELDS: usize = 50;
 /// A shared credential's metadata, as text: notes, not documents.
 pub const MAX_METADATA_BYTES: usize = 16 * 1024;
 
-/// A shared credential's description, in characters: a few sentences.
+/// A description of a shared credential or a connection, in characters: a few sentences.
 pub const MAX_DESCRIPTION_CHARS: usize = 1000;
 
 /// Connections named when a credential cannot be deleted because of them.
@@ -174,6 +175,31 @@ pub const COUNTED_SOURCES: usize = 20_000;
 /// Connections whose calls are counted, and their actions that have limits of their own.
 pub const COUNTED_CONNECTIONS: usize = 20_000;
 
+// What one tenant may have. Requests that come at the same moment may each be the last one that fits, so a few more than so
+// many are possible.
+
+/// Connections of a tenant: those of a product with tens of thousands of customers. A row takes a kilobyte or two.
+pub const MAX_CONNECTIONS_PER_TENANT: usize = 100_000;
+
+/// Shared credentials of a tenant: each is named by a person.
+pub const MAX_CREDENTIALS_PER_TENANT: usize = 10_000;
+
+/// API keys of a tenant that are not revoked: programs, not customers.
+pub const MAX_API_KEYS_PER_TENANT: usize = 1_000;
+
+/// Networks that one API key may be used from: each is looked at with every request.
+pub const MAX_KEY_NETWORKS: usize = 64;
+
+/// Members of a tenant: a large company's staff.
+pub const MAX_MEMBERS_PER_TENANT: usize = 5_000;
+
+/// Invitations of a tenant that nobody has accepted.
+pub const MAX_INVITATIONS_PER_TENANT: usize = 1_000;
+
+/// Tenants that a process remembers to be deleted, so that nothing more begins for them: what was on its way when it heard
+/// of it comes within moments.
+pub const MAX_GONE_TENANTS: usize = 1000;
+
 // People.
 
 /// Shortest password, in characters: with a slow hash and throttled guesses, twelve of one's own choosing hold.
@@ -194,7 +220,8 @@ pub const PASSWORD_PASSES: u32 = 2;
 /// Argon2id's lanes, see [`PASSWORD_MEMORY_KIB`].
 pub const PASSWORD_LANES: u32 = 1;
 
-/// Passwords hashed at once: 76 MiB, so that a flood of sign-ins cannot eat the memory of everybody else.
+/// Passwords hashed at once: 76 MiB, which are kept for the next, so that a flood of sign-ins cannot eat the memory of
+/// everybody else.
 pub const MAX_PASSWORD_HASHES: usize = 4;
 
 /// Who waits for a turn to hash. At tens of milliseconds a hash the last of them waits about a second; more are refused.
@@ -284,6 +311,17 @@ pub const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection's public configuration, as text.
 pub const MAX_CONFIG_BYTES: usize = 64 * 1024;
+
+/// Connections in one batch: a page of a list that somebody marked, and all of them tested well within
+/// [`IDEMPOTENCY_LEASE`].
+pub const MAX_BATCH: usize = 100;
+
+/// Connections of one batch that are worked on at once: one batch takes a twentieth of its tenant's turns.
+pub const BATCH_AT_ONCE: usize = 12;
+const _: () = assert!(
+    MAX_BATCH.div_ceil(BATCH_AT_ONCE) as u64 * CONNECTION_TEST_TIMEOUT.as_secs() < IDEMPOTENCY_LEASE.as_secs()
+        && BATCH_AT_ONCE * 20 < MAX_CALLS_IN_FLIGHT_PER_TENANT
+);
 
 /// Names tried (`name-2`, `name-3` …) before a collision is given back to the caller.
 pub const MAX_NAME_ATTEMPTS: usize = 100;

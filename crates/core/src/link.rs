@@ -19,7 +19,7 @@ use crate::{
     secret::Secret,
     session::StartedSession,
     setup::{NewPerson, invalid},
-    store::{Acceptance, Accepted, Ground, KnownAs, LinkPurpose, LinkRow, MembershipRow, UserRow},
+    store::{Acceptance, Accepted, Countable, Ground, KnownAs, LinkPurpose, LinkRow, MembershipRow, UserRow},
     token,
     user::{Email, changed_meanwhile},
 };
@@ -64,7 +64,8 @@ impl Connectors {
     /// deployment is not told, and makes no difference here.
     ///
     /// # Errors
-    /// `NAME_TAKEN` for a member's address, `PERMISSION_DENIED` for a role above one's own, `REQUEST_INVALID`.
+    /// `NAME_TAKEN` for a member's address, `PERMISSION_DENIED` for a role above one's own, `REQUEST_INVALID`,
+    /// `LIMIT_REACHED`.
     pub async fn invite(&self, by: &Authority, wish: Invite) -> Result<(Member, MadeLink)> {
         let email = Email::parse(&wish.email)?.into_text();
         let name = wish
@@ -83,7 +84,11 @@ impl Connectors {
                 self.may_change(by, &standing).await?;
                 user
             }
-            None => UserId::new(&*self.inner.clock, &*self.inner.random)?,
+            None => {
+                self.has_room_for(tenant, Countable::Invitations).await?;
+                self.has_room_for(tenant, Countable::Members).await?;
+                UserId::new(&*self.inner.clock, &*self.inner.random)?
+            }
         };
         let detail = json!({ "email": email, "role": wish.role });
         let trail = self.trail(&by.actor, "member.invited", user, detail, &[EventKind::MemberInvited])?;
@@ -154,7 +159,7 @@ impl Connectors {
     /// who has none gets one with the password that is sent. The address is the link's, whatever is sent.
     ///
     /// # Errors
-    /// `LINK_INVALID`; `REQUEST_INVALID` at `/password` or `/name`, `SIGN_IN_THROTTLED`: then the link stays good.
+    /// `LINK_INVALID`; `LIMIT_REACHED`, `REQUEST_INVALID` at `/password` or `/name`, `SIGN_IN_THROTTLED`: then the link stays good.
     pub async fn accept_link(&self, token: &str, mut person: NewPerson, from: IpAddr) -> Result<StartedSession> {
         let link = self.find_link(token).await?;
         // First of all and for everybody: it must not tell who has an account.
@@ -174,6 +179,7 @@ impl Connectors {
         person: NewPerson,
         from: IpAddr,
     ) -> Result<(MembershipRow, u64)> {
+        self.has_room_for(link.tenant, Countable::Members).await?;
         let account = self.inner.store.user_by_email(&link.email).await?;
         let member = |user, created_at| MembershipRow {
             tenant: link.tenant,

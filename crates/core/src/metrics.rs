@@ -126,9 +126,10 @@ impl Connectors {
     }
 
     /// The caches by name.
-    pub fn caches(&self) -> [(&'static str, CacheCounts); 3] {
+    pub fn caches(&self) -> [(&'static str, CacheCounts); 4] {
         [
             ("connections", self.inner.opened.counts()),
+            ("credentials", self.inner.lent.counts()),
             ("names", self.inner.names.counts()),
             ("api_keys", self.inner.api_keys.counts()),
         ]

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Code, Error, Result},
-    limits::MAX_NAME_CHARS,
+    limits::{MAX_DESCRIPTION_CHARS, MAX_NAME_CHARS},
 };
 
 /// The name of a connection, unless given.
@@ -15,6 +15,19 @@ pub(crate) fn check_name(pointer: &str, name: &str) -> Result<()> {
         return Err(Error::new(Code::RequestInvalid, "A name is not usable: see `fields`.").field(pointer, message));
     }
     Ok(())
+}
+
+/// A few sentences, and nothing that a terminal would take for a command.
+pub(crate) fn check_description(description: Option<&str>) -> Result<()> {
+    let fits = |text: &str| {
+        text.chars().count() <= MAX_DESCRIPTION_CHARS
+            && !text.chars().any(|letter| letter.is_control() && letter != '\n')
+    };
+    if description.is_none_or(fits) {
+        return Ok(());
+    }
+    let message = format!("must have {MAX_DESCRIPTION_CHARS} characters at most, none of them a control character");
+    Err(Error::new(Code::RequestInvalid, "The description is not usable: see `fields`.").field("/description", message))
 }
 
 /// Room for `-100` behind a derived name.

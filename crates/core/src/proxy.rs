@@ -23,6 +23,7 @@ use crate::{
     error::{Code, Error, Result},
     http::{self as wire, Answer, AnswerLimits, IncomingBody, OutgoingBody, With},
     id::{CallId, ConnectionId},
+    tenant::cut,
 };
 
 /// A request to pass on.
@@ -70,9 +71,13 @@ impl Connectors {
         let body = wire::passing(passing.body, self.inner.timeouts.idle);
         let (body, sent) = Counted::around(body);
         let passing = Passing { body, ..passing };
-        let answer = send(&admitted, passing)
-            .await
-            .map_err(|error| admitted.scrub_error(error));
+        let answer = tokio::select! {
+            // An answer that is there counts.
+            biased;
+            answer = send(&admitted, passing) => answer,
+            () = admitted.gone() => Err(cut()),
+        };
+        let answer = answer.map_err(|error| admitted.scrub_error(error));
         if answer.is_err() {
             admitted.ended(&answer);
         }

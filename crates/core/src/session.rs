@@ -99,6 +99,12 @@ impl Sessions {
         self.members.forget(tenant, &user);
     }
 
+    /// Forgets a tenant's sessions and members.
+    pub(crate) fn forget_tenant(&self, tenant: TenantId) {
+        self.by_hash.forget_where(|_, live| live.row.tenant == tenant);
+        self.members.forget_where(|of, _| of == tenant);
+    }
+
     pub(crate) fn clear(&self) {
         self.by_hash.clear();
         self.members.clear();

@@ -40,7 +40,7 @@ pub use self::{
     memory::MemoryStore,
     session::{SessionDoor, SessionRow, SessionStore},
     setting::SettingStore,
-    tenant::{Renamed, TenantRow, TenantStore},
+    tenant::{Countable, Renamed, TenantRow, TenantStore, tenant_is_deleted},
     usage::{Sums, UsageBy, UsageFilter, UsageRow, UsageStore},
     user::{UserRow, UserStore},
 };

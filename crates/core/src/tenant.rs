@@ -1,5 +1,11 @@
 //! Tenants: the hard wall.
 
+mod bounds;
+mod gone;
+
+pub use self::bounds::TenantBounds;
+pub(crate) use self::gone::{Gone, GoneTenants, cut};
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -12,6 +18,7 @@ use crate::{
     error::{Code, Error, Result},
     event::EventKind,
     id::TenantId,
+    limits::PRUNE_ROWS,
     name::check_name,
     page::{self, Page},
     store::{Inserted, Renamed, TenantRow},
@@ -40,6 +47,9 @@ pub struct CreatedTenant {
 
 /// The tenant that a server makes on its first start and finds again by this name, so it keeps it.
 pub const DEFAULT_TENANT: &str = "default";
+
+/// The audit entry of a deletion.
+pub(crate) const DELETED: &str = "tenant.deleted";
 
 impl Connectors {
     /// Makes a tenant with its first key. The audit entry stands in the new tenant's own chain.
@@ -92,6 +102,85 @@ impl Connectors {
             Renamed::Renamed | Renamed::Unchanged => self.tenant(id).await,
             Renamed::Taken => Err(name_taken(name)),
         }
+    }
+
+    /// Deletes a tenant with everything that is its, for good: what runs for it is cut, in every process within a second,
+    /// and its keys and sessions open nothing any more. `confirm` is its name, so that nobody deletes another by mistake.
+    ///
+    /// Its audit chain stays and can still be verified; the operator's, that of [`DEFAULT_TENANT`], tells of it too. Its
+    /// calls can be asked for by nobody, and are taken out some at a time by [`tend`](Self::tend).
+    ///
+    /// # Errors
+    /// `REQUEST_INVALID` at `/confirm` for another name, and for [`DEFAULT_TENANT`]; `NOT_FOUND`.
+    pub async fn delete_tenant(&self, by: &Actor, id: TenantId, confirm: &str) -> Result<()> {
+        let tenant = self.tenant(id).await?;
+        if tenant.name == DEFAULT_TENANT {
+            let detail = format!(
+                "The tenant `{DEFAULT_TENANT}` is the operator's own and is not deleted: a start would make it anew. Delete what is in it."
+            );
+            return Err(Error::new(Code::RequestInvalid, detail));
+        }
+        if confirm != tenant.name {
+            let detail = "To delete a tenant for good, repeat its name exactly: see `fields`.";
+            return Err(Error::new(Code::RequestInvalid, detail).field("/confirm", "is not the tenant's name"));
+        }
+        let actor = Actor::new(id, &by.name);
+        let detail = json!({ "name": tenant.name });
+        let trail = self.trail(&actor, DELETED, id, detail, &[EventKind::TenantDeleted])?;
+        let at = self.inner.clock.now();
+        let deleted = self
+            .to_the_end(async move |connectors| {
+                let deleted = connectors.inner.store.delete_tenant(id, at, trail).await;
+                if let Ok(true) = deleted {
+                    connectors.forget_tenant(id);
+                }
+                deleted
+            })
+            .await;
+        match deleted {
+            Ok(true) => {}
+            Ok(false) => return Err(Error::not_found()),
+            // Somebody else was faster.
+            Err(error) if error.code() == Code::TenantDeleted => return Err(Error::not_found()),
+            Err(error) => return Err(error),
+        }
+        tracing::warn!(target: "tieline::audit", tenant = %id, name = tenant.name, by = by.name, "a tenant was deleted");
+        self.tell_operator(by, &tenant).await;
+        Ok(())
+    }
+
+    /// Writes into the operator's chain that a tenant was deleted. The tenant's own chain tells of it in any case.
+    async fn tell_operator(&self, by: &Actor, tenant: &Tenant) {
+        let told = async {
+            let Some(operator) = self.tenant_by_name(DEFAULT_TENANT).await? else {
+                return Ok(());
+            };
+            let detail = json!({ "name": tenant.name });
+            let trail = self.trail(&Actor::new(operator.id, &by.name), DELETED, tenant.id, detail, &[])?;
+            self.inner.store.record(operator.id, trail).await
+        };
+        if let Err(error) = told.await {
+            tracing::warn!(tenant = %tenant.id, ?error, "the operator's audit log could not be told of a deleted tenant");
+        }
+    }
+
+    /// Forgets what is in memory of a tenant that was deleted, and ends what runs for it.
+    pub(crate) fn forget_tenant(&self, tenant: TenantId) {
+        let inner = &self.inner;
+        // First of all: what begins from here on is refused.
+        inner.gone.add(tenant);
+        inner.api_keys.forget_tenant(tenant);
+        inner.sessions.forget_tenant(tenant);
+        inner.opened.forget_where(|of, _| of == tenant);
+        inner.lent.forget_where(|of, _| of == tenant);
+        inner.names.forget_where(|of, _| of == tenant);
+        inner.vault.forget(tenant);
+    }
+
+    /// Takes out what deleted tenants left in the ledger of calls and in the usage.
+    pub(crate) async fn sweep_deleted_tenants(&self) -> Result<()> {
+        while self.inner.store.sweep_deleted_tenants(PRUNE_ROWS).await? > 0 {}
+        Ok(())
     }
 
     /// One tenant. Whether the caller may know of it was asked before.

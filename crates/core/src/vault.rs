@@ -6,7 +6,7 @@ mod master;
 
 pub use self::{
     envelope::EnvelopeVault,
-    master::{MasterKey, check_master, looks_like_a_placeholder},
+    master::{MasterKey, check_fingerprint, check_master, looks_like_a_placeholder},
 };
 
 use futures_util::future::BoxFuture;
@@ -48,6 +48,9 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// `CONNECTOR_DECRYPT_FAILED`, the same whatever is wrong with the value; and trouble with the store.
     fn open_bytes<'a>(&'a self, place: Place<'a>, sealed: &'a [u8]) -> BoxFuture<'a, Result<Secret<Vec<u8>>>>;
+
+    /// Lets go of a tenant's keys that are held in memory.
+    fn forget(&self, tenant: TenantId);
 
     /// Computes the links of a tenant's audit chain.
     fn link(&self, tenant: TenantId) -> audit::Link;

@@ -2,19 +2,24 @@
 
 mod accept;
 mod field;
+mod oauth2;
 mod several;
 
 use std::collections::BTreeMap;
 
 pub use accept::{Accepted, GivenSecret};
 pub use field::{Choice, Field, FieldKind};
+pub use oauth2::{Addresses, ClientAuth, Door, Grant, Kept, KeptFrom, OAuth2, TokenPaths};
 pub use several::{headers, hosts};
+
+pub(crate) use field::{KINDS as FIELD_KINDS, is_mailbox};
+pub(crate) use oauth2::{CLIENT_AUTH, GRANTS, KEPT_FROM, PKCE};
 
 use crate::{
     endpoint::{Header, Test, read_headers},
     lint::{self, Lints},
-    node::{Fields, NodeKind, Spot},
-    template::{Names, Origin, Template, is_name},
+    node::{Fields, Spot},
+    template::{Names, Origin, Template},
 };
 
 /// One way to sign in.
@@ -75,9 +80,18 @@ pub enum AuthKind {
         /// Names in lower case.
         headers: Vec<Header>,
     },
+    /// A token that somebody signed in for.
+    OAuth2(Box<OAuth2>),
     /// Rust code uses the fields.
     Custom,
 }
+
+pub(crate) const KEY_LOCATIONS: &[(&str, KeyLocation)] = &[
+    ("header", KeyLocation::Header),
+    ("query", KeyLocation::Query),
+    ("body", KeyLocation::Body),
+    ("url", KeyLocation::Url),
+];
 
 /// Where an API key goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,19 +115,16 @@ impl AuthKind {
             Self::Bearer { .. } => "bearer",
             Self::Basic { .. } => "basic",
             Self::CustomHeaders { .. } => "custom_headers",
+            Self::OAuth2(_) => "oauth2",
             Self::Custom => "custom",
         }
     }
 }
 
-const KINDS: &[&str] = &["none", "api_key", "bearer", "basic", "custom_headers", "custom"];
-
 impl Auth {
     pub(crate) fn read(spot: &Spot<'_>, lints: &mut Lints) -> Option<Self> {
-        let mut fields = spot.fields(lints)?;
-        let kind_spot = fields.need("type", lints);
-        let word = kind_spot.as_ref().and_then(|spot| spot.text(lints));
-        let own_fields = field::read_all(&mut fields, lints);
+        let fields = spot.fields()?;
+        let own_fields = field::read_all(&fields, lints);
         let names: BTreeMap<String, bool> = own_fields
             .iter()
             .map(|field| (field.name.clone(), field.secret))
@@ -124,16 +135,12 @@ impl Auth {
             inputs: None,
             strict: true,
         };
-        let id = fields.get("id").and_then(|spot| read_id(&spot, lints));
-        let label = fields.text("label", lints);
-        let description = fields.text("description", lints);
-        let test = read_test(&mut fields, &mut scope, lints);
-        let kind = match (kind_spot, word) {
-            (Some(spot), Some(word)) => read_kind(&word, &spot, &mut fields, &mut scope, lints),
-            _ => None,
-        };
+        let id = fields.text("id");
+        let label = fields.text("label");
+        let description = fields.text("description");
+        let test = read_test(&fields, &mut scope, lints);
+        let kind = read_kind(&fields.text("type")?, &fields, &mut scope, lints);
         let kind = kind?;
-        fields.close(&[], lints);
         Some(Self {
             id: id.unwrap_or_else(|| kind.as_str().to_owned()),
             kind,
@@ -142,6 +149,15 @@ impl Auth {
             fields: own_fields,
             test,
         })
+    }
+
+    /// Names of the public fields that a sign-in tells.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &str> {
+        let kept = match &self.kind {
+            AuthKind::OAuth2(oauth) => oauth.keep.as_slice(),
+            _ => &[],
+        };
+        kept.iter().map(|kept| kept.name.as_str())
     }
 
     /// A field by its name or an alias.
@@ -154,37 +170,21 @@ impl Auth {
     }
 }
 
-fn read_id(spot: &Spot<'_>, lints: &mut Lints) -> Option<String> {
-    let id = spot.text(lints)?;
-    if is_name(&id) {
-        return Some(id);
-    }
-    spot.lint(
-        lints,
-        lint::BAD_VALUE,
-        "an id is made of letters, digits, `_` and `-` and begins with a letter",
-    );
-    None
-}
-
-fn read_test(fields: &mut Fields<'_>, names: &mut Names<'_>, lints: &mut Lints) -> AuthTest {
+fn read_test(fields: &Fields<'_>, names: &mut Names<'_>, lints: &mut Lints) -> AuthTest {
     let Some(spot) = fields.get("test") else {
         return AuthTest::Common;
     };
-    if matches!(&spot.node.kind, NodeKind::Text(word) if word == "none") {
+    if spot.text().is_some() {
         return AuthTest::None;
     }
     let own = Test::from_spot(&spot, names, lints).map(Box::new);
     own.map_or(AuthTest::Common, AuthTest::Own)
 }
 
-fn read_kind(
-    word: &str,
-    spot: &Spot<'_>,
-    fields: &mut Fields<'_>,
-    names: &mut Names<'_>,
-    lints: &mut Lints,
-) -> Option<AuthKind> {
+/// In place of a credential test: nothing can prove it without an effect.
+pub(crate) const NO_TEST: &[&str] = &["none"];
+
+fn read_kind(word: &str, fields: &Fields<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<AuthKind> {
     match word {
         "none" => Some(AuthKind::None),
         "custom" => Some(AuthKind::Custom),
@@ -195,40 +195,20 @@ fn read_kind(
         }
         "basic" => read_basic(fields, names, lints),
         "custom_headers" => {
-            let spot = fields.need("headers", lints)?;
+            let spot = fields.get("headers")?;
             let headers = read_headers(&spot, names, lints);
             if headers.is_empty() || !headers.iter().any(|header| header.value.has_secret()) {
                 no_secret(&spot, lints);
             }
             Some(AuthKind::CustomHeaders { headers })
         }
-        "oauth2" | "oauth" | "jwt" | "mtls" => {
-            spot.lint(
-                lints,
-                lint::NOT_YET,
-                format!("auth type `{word}` is not yet part of the language"),
-            );
-            None
-        }
-        _ => {
-            let hint = lint::hint(word, KINDS.iter().copied());
-            let all = KINDS.join(", ");
-            spot.lint(lints, lint::BAD_VALUE, format!("`{word}` is none of {all}{hint}"));
-            None
-        }
+        "oauth2" => OAuth2::read(fields, names, lints).map(|oauth| AuthKind::OAuth2(Box::new(oauth))),
+        _ => None,
     }
 }
 
-fn read_api_key(fields: &mut Fields<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<AuthKind> {
-    let location = fields.need("keyLocation", lints).and_then(|spot| {
-        let words = [
-            ("header", KeyLocation::Header),
-            ("query", KeyLocation::Query),
-            ("body", KeyLocation::Body),
-            ("url", KeyLocation::Url),
-        ];
-        spot.one_of(&words, lints)
-    });
+fn read_api_key(fields: &Fields<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<AuthKind> {
+    let location = fields.get("keyLocation").and_then(|spot| spot.one_of(KEY_LOCATIONS));
     if location == Some(KeyLocation::Url) {
         for key in ["keyName", "keyValue"] {
             if let Some(spot) = fields.get(key) {
@@ -242,10 +222,16 @@ fn read_api_key(fields: &mut Fields<'_>, names: &mut Names<'_>, lints: &mut Lint
             value: Template::default(),
         });
     }
-    let name_spot = fields.need("keyName", lints);
+    for key in ["keyName", "keyValue"] {
+        if fields.get(key).is_none() {
+            let message = format!("the field `{key}` is missing: only `keyLocation: url` does without");
+            fields.lint(lints, lint::MISSING_FIELD, message);
+        }
+    }
+    let name_spot = fields.get("keyName");
     let value = read_secret(fields, "keyValue", names, lints);
     let name_spot = name_spot?;
-    let (location, mut name) = (location?, name_spot.text(lints)?);
+    let (location, mut name) = (location?, name_spot.text()?);
     if location == KeyLocation::Header {
         name = crate::endpoint::header_name(&name, &name_spot, lints)?;
     }
@@ -256,10 +242,10 @@ fn read_api_key(fields: &mut Fields<'_>, names: &mut Names<'_>, lints: &mut Lint
     })
 }
 
-fn read_basic(fields: &mut Fields<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<AuthKind> {
-    let spot = fields.need("username", lints);
+fn read_basic(fields: &Fields<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<AuthKind> {
+    let spot = fields.get("username");
     let username = spot.as_ref().and_then(|spot| names.template(spot, lints));
-    let password = match fields.get_or_null("password") {
+    let password = match fields.get("password") {
         Some(spot) => names.template(&spot, lints),
         None => Some(Template::default()),
     };
@@ -273,13 +259,8 @@ fn read_basic(fields: &mut Fields<'_>, names: &mut Names<'_>, lints: &mut Lints)
     Some(AuthKind::Basic { username, password })
 }
 
-fn read_secret(
-    fields: &mut Fields<'_>,
-    key: &'static str,
-    names: &mut Names<'_>,
-    lints: &mut Lints,
-) -> Option<Template> {
-    let spot = fields.need(key, lints)?;
+fn read_secret(fields: &Fields<'_>, key: &'static str, names: &mut Names<'_>, lints: &mut Lints) -> Option<Template> {
+    let spot = fields.get(key)?;
     let template = names.template(&spot, lints)?;
     if !template.has_secret() {
         no_secret(&spot, lints);

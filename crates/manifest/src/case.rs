@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use crate::{
     auth::{Accepted, Auth},
     endpoint::{Endpoint, Test},
+    grammar,
     json::{Json, Tree},
     lint::{Lint, Lints},
     manifest::Manifest,
     node::{Fields, NodeKind, Spot},
     parse,
     request::{Request, SecretRef},
-    response::{Failure, FailureKind, Head, Repeat},
+    response::{Failure, Head, Repeat},
     values::{FieldProblem, Values},
 };
 
@@ -22,6 +23,20 @@ use crate::{
 pub const TEST: &str = "test";
 /// The name of the request that follows it.
 pub const TEST_THEN: &str = "test.then";
+
+/// The kind of error of an input that is refused.
+const INPUT: &str = "input";
+
+/// Every kind of error.
+pub(crate) const KINDS: &[&str] = &[
+    INPUT,
+    "rejected",
+    "unauthorized",
+    "access_missing",
+    "rate_limited",
+    "unavailable",
+    "malformed",
+];
 
 /// One case.
 #[derive(Debug, Clone)]
@@ -62,9 +77,9 @@ impl Case {
     pub fn parse(text: &str) -> Result<Self, Vec<Lint>> {
         let node = parse::parse(text).map_err(|lint| vec![lint])?;
         let mut lints = Lints::default();
-        let case = Spot::root(&node)
-            .fields(&mut lints)
-            .and_then(|fields| read(fields, &mut lints));
+        let root = Spot::root(&node);
+        grammar::check(&root, grammar::Value::Object(&grammar::case::CASE), &mut lints);
+        let case = root.fields().and_then(|fields| read(&fields, &mut lints));
         match case {
             Some(case) if lints.is_empty() => Ok(case),
             _ => Err(lints.into_sorted()),
@@ -312,20 +327,20 @@ fn failure_tree(failure: &Failure) -> Tree {
     Tree::Object(entries)
 }
 
-fn read(mut fields: Fields<'_>, lints: &mut Lints) -> Option<Case> {
+fn read(fields: &Fields<'_>, lints: &mut Lints) -> Option<Case> {
     let tree = |spot: Option<Spot<'_>>| spot.map_or_else(|| Tree::Object(Vec::new()), |spot| spot.node.to_tree());
-    let action = fields.need_text("action", lints);
-    let auth = fields.text("auth", lints);
+    let action = fields.text("action");
+    let auth = fields.text("auth");
     let config = tree(fields.get("config"));
     let input = tree(fields.get("input"));
-    let request = fields.get("request").and_then(|spot| read_request(&spot, lints));
-    let response = fields.get("response").and_then(|spot| read_response(&spot, lints));
+    let request = fields.get("request").and_then(|spot| read_request(&spot));
+    let response = fields.get("response").and_then(|spot| read_response(&spot));
     let output = fields
         .get_or_null("output")
         .map(|spot| Outcome::Output(spot.node.to_tree()));
     let error = fields
         .get("error")
-        .and_then(|spot| read_error(&spot, response.is_none(), lints));
+        .map(|spot| read_error(&spot, response.is_none(), lints));
     if response.is_some() && output.is_some() == error.is_some() {
         fields.lint(
             lints,
@@ -347,7 +362,6 @@ fn read(mut fields: Fields<'_>, lints: &mut Lints) -> Option<Case> {
             "an input that is refused makes no `request`",
         );
     }
-    fields.close(&[], lints);
     Some(Case {
         action: action?,
         auth,
@@ -359,60 +373,46 @@ fn read(mut fields: Fields<'_>, lints: &mut Lints) -> Option<Case> {
     })
 }
 
-fn read_headers(fields: &mut Fields<'_>, lints: &mut Lints) -> Vec<(String, String)> {
-    let Some(spot) = fields.get("headers") else {
-        return Vec::new();
-    };
-    spot.entries(lints)
+fn read_headers(fields: &Fields<'_>) -> Vec<(String, String)> {
+    let entries = fields.get("headers").map(|spot| spot.entries()).unwrap_or_default();
+    entries
         .into_iter()
-        .filter_map(|(name, spot)| Some((name.to_owned(), spot.scalar(lints)?)))
+        .filter_map(|(name, spot)| Some((name.to_owned(), spot.scalar()?)))
         .collect()
 }
 
-fn read_request(spot: &Spot<'_>, lints: &mut Lints) -> Option<ExpectedRequest> {
-    let mut fields = spot.fields(lints)?;
-    let method = fields.need_text("method", lints);
-    let url = fields.need_text("url", lints);
-    let headers = read_headers(&mut fields, lints);
-    let body = fields.get("body").map(|spot| spot.node.to_tree());
-    fields.close(&[], lints);
+fn read_request(spot: &Spot<'_>) -> Option<ExpectedRequest> {
+    let fields = spot.fields()?;
     Some(ExpectedRequest {
-        method: method?,
-        url: url?,
-        headers,
-        body,
+        method: fields.text("method")?,
+        url: fields.text("url")?,
+        headers: read_headers(&fields),
+        body: fields.get("body").map(|spot| spot.node.to_tree()),
     })
 }
 
-fn read_response(spot: &Spot<'_>, lints: &mut Lints) -> Option<Response> {
-    let mut fields = spot.fields(lints)?;
-    let status = fields
-        .need("status", lints)
-        .and_then(|spot| spot.integer(100..=599, lints))
-        .and_then(|status| u16::try_from(status).ok());
-    let headers = read_headers(&mut fields, lints);
+fn read_response(spot: &Spot<'_>) -> Option<Response> {
+    let fields = spot.fields()?;
+    let status = fields.get("status").and_then(|spot| spot.integer())?;
     let body = fields.get("body").map(|spot| match &spot.node.kind {
         NodeKind::Text(text) => text.clone().into_bytes(),
         _ => spot.node.to_tree().to_text().into_bytes(),
     });
-    fields.close(&[], lints);
     Some(Response {
-        status: status?,
-        headers,
+        status: u16::try_from(status).ok()?,
+        headers: read_headers(&fields),
         body: body.unwrap_or_default(),
     })
 }
 
-fn read_error(spot: &Spot<'_>, of_input: bool, lints: &mut Lints) -> Option<Outcome> {
-    let mut fields = spot.fields(lints)?;
-    if let Some(kind) = fields.need("kind", lints) {
-        let words: &[&'static str] = if of_input { &["input"] } else { FailureKind::WORDS };
-        let words: Vec<_> = words.iter().map(|word| (*word, ())).collect();
-        kind.one_of(&words, lints);
+/// Without a response, it is the input that is refused.
+fn read_error(spot: &Spot<'_>, of_input: bool, lints: &mut Lints) -> Outcome {
+    let kind = spot.fields().and_then(|fields| fields.get("kind"));
+    if let Some(spot) = kind
+        && (spot.text().as_deref() == Some(INPUT)) != of_input
+    {
+        let message = "`input` is the kind of an error without a `response`, and of no other";
+        spot.lint(lints, crate::lint::CONTRADICTION, message);
     }
-    for field in ["code", "message", "pointer", "retry", "retryAfter", "details"] {
-        fields.get(field);
-    }
-    fields.close(&[], lints);
-    Some(Outcome::Error(spot.node.to_tree()))
+    Outcome::Error(spot.node.to_tree())
 }

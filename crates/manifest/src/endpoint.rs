@@ -5,20 +5,26 @@ mod body;
 mod read;
 mod render;
 mod test;
+mod trial;
 
 use crate::{
-    json::Tree,
-    manifest::Rate,
-    path::Path,
+    manifest::{Arrays, Rate},
+    mapping::{Pagination, ResponseMapping},
     property::{Input, Property},
+    response::Rules,
     template::{Place, Template},
 };
 
 pub(crate) use address::{Address, Segments, is_plain_url};
-pub(crate) use read::{header_name, read_headers, read_json_path, read_statuses, read_timeout};
+pub(crate) use body::{BODY_TYPES, CONTENT_TYPES, SCHEMA_KINDS};
+pub(crate) use read::{
+    EFFECTS, METHODS, header_name, is_endpoint_id, read_headers, read_json_path, read_statuses, read_templates,
+    read_timeout,
+};
 
 pub use render::Below;
 pub use test::{Test, Tested};
+pub use trial::{Expected, Trial};
 
 use body::{BodyPlan, Shape};
 
@@ -56,10 +62,21 @@ pub struct Endpoint {
     /// For people.
     pub tags: Vec<String>,
     pub(crate) target: Target,
-    pub(crate) query: Vec<(String, Shape)>,
+    pub(crate) query: Vec<QueryParam>,
     pub(crate) headers: Vec<Header>,
+    /// Headers whose values are inputs, by their names in lower case.
+    pub(crate) header_params: Vec<(String, Shape)>,
+    /// Names in the path whose value an expression makes.
+    pub(crate) expressions: Vec<String>,
     pub(crate) body: Option<BodyPlan>,
-    pub(crate) mapping: ResponseMapping,
+    /// How answers are judged, where that differs from the manifest's.
+    pub(crate) rules: Rules,
+    /// Where the result is, and how records are made of it; what is absent is the manifest's.
+    pub mapping: ResponseMapping,
+    /// How it gives its elements page by page.
+    pub pagination: Option<Pagination>,
+    /// A trial call.
+    pub trial: Option<Trial>,
 }
 
 /// What an action does outside.
@@ -111,15 +128,13 @@ pub struct Header {
     pub(crate) value: Template,
 }
 
-/// Where the result is in an answer.
-#[derive(Debug, Clone, Default)]
-pub struct ResponseMapping {
-    /// The whole when absent.
-    pub data_path: Option<Path>,
-    /// The result of an answer without a body; null when absent.
-    pub when_empty: Option<Tree>,
-    /// How the answer is written; JSON when absent.
-    pub format: Option<Format>,
+/// A param of the query.
+#[derive(Debug, Clone)]
+pub(crate) struct QueryParam {
+    pub(crate) name: String,
+    pub(crate) shape: Shape,
+    /// How an array stands there, where it differs from the manifest's.
+    pub(crate) arrays: Option<Arrays>,
 }
 
 /// How an answer is written.

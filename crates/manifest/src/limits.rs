@@ -13,6 +13,9 @@ pub const JSON_INPUT_BYTES: usize = 15 * 1024 * 1024;
 /// Bytes of the JSON body of a request to our own API.
 pub const JSON_REQUEST_BYTES: usize = 1024 * 1024;
 
+/// Characters of a word that a failed test is called by: the longest we know of has half as many.
+pub const TEST_CODE_CHARS: usize = 64;
+
 /// Bytes of a manifest; the largest we know of is a tenth of this.
 pub const MANIFEST_BYTES: usize = 1024 * 1024;
 /// Nesting of a manifest: properties inside properties are the deepest thing in it.
@@ -68,3 +71,19 @@ pub const RETRIES_MAX: u64 = 10;
 pub const RETRY_DELAY_MAX_MS: u64 = 60_000;
 /// Characters of an upstream's error message that are kept.
 pub const UPSTREAM_MESSAGE_CHARS: usize = 500;
+/// Characters of an icon's word or a colour: they stand in pages of ours.
+pub const SIGN_CHARS: usize = 200;
+/// Elements of a page that may be asked for.
+pub const PAGE_SIZE_MAX: u64 = 10_000;
+/// Seconds that the time of a signed webhook may be off: beyond it a delivery that was kept could be played again.
+pub const TOLERANCE_MAX_SECONDS: u64 = 3_600;
+/// Seconds that a manifest may say a token lives: a year.
+pub const TOKEN_LIFE_MAX_SECONDS: u64 = 31_536_000;
+/// Field mappings of one record; more columns help nobody.
+pub const FIELD_MAPPINGS: usize = 500;
+/// Routes of a connector's webhooks: each is held against every delivery.
+pub const ROUTES: usize = 200;
+/// Conditions of one rule: each is held against every answer.
+pub const CONDITIONS: usize = 50;
+/// Bytes of an expression: it is given to an engine with little memory.
+pub const EXPRESSION_BYTES: usize = 16 * 1024;

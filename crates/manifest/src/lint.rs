@@ -98,6 +98,10 @@ impl Lints {
         self.0.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there is no room for more.
     pub(crate) fn is_full(&self) -> bool {
         self.0.len() >= limits::LINTS

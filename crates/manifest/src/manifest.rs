@@ -1,24 +1,37 @@
 //! A whole manifest: read, judged and compiled once.
 
+mod card;
+mod codes;
 mod errors;
 mod host;
+mod presentation;
 pub(crate) mod rate;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use card::AUTH_TYPES;
+pub use card::Card;
+pub use codes::{FieldCodes, TestCodes};
 pub(crate) use errors::ErrorPaths;
 pub use host::HostRule;
+pub use presentation::{Capability, ConnectionPaths, Link, Publisher, SetupStep};
 pub use rate::Exhausted;
 
 use crate::{
     auth::{Auth, AuthTest, FieldKind, hosts},
-    endpoint::{Address, Endpoint, Header, ResponseMapping, Test},
+    endpoint::{Address, Endpoint, Header, Test},
+    grammar,
     json::{Json, Tree},
-    lint::Lint,
+    lint::{Lint, Position},
+    mapping::ResponseMapping,
+    node::Node,
+    parse,
     path::Path,
     request::Text,
+    response::Rules,
     values::{FieldProblem, Scope, Values},
+    webhook::WebhookConfig,
 };
 
 /// For whom a manifest is read: what it must hold differs.
@@ -31,7 +44,7 @@ pub enum Use {
 }
 
 /// A connector as it is declared. Nothing in it is secret.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Manifest {
     /// The connector's id; a tenant's manifest may have none.
     pub id: Option<String>,
@@ -53,12 +66,22 @@ pub struct Manifest {
     pub links: Vec<Link>,
     /// Who made the manifest.
     pub publisher: Option<Publisher>,
-    /// A file beside the manifest.
+    /// A file beside the manifest; in a tenant's, a word or sign that stands for it.
     pub icon: Option<String>,
+    /// A colour to show it in, as the manifest's author wrote it.
+    pub color: Option<String>,
+    /// How a catalog of cards shows it.
+    pub card: Card,
+    /// What a test that failed is called.
+    pub test_codes: TestCodes,
     /// What it can do, in words.
     pub capabilities: Vec<Capability>,
     /// How to get connected, step by step.
     pub setup: Vec<SetupStep>,
+    /// The host application's own paths to connect and disconnect.
+    pub connection: Option<ConnectionPaths>,
+    /// What a tenant's integration is mostly.
+    pub integration_type: IntegrationType,
     /// Milliseconds for one call, where it says so.
     pub timeout_ms: Option<u64>,
     /// How often one connection may be used.
@@ -69,6 +92,8 @@ pub struct Manifest {
     pub auth: Vec<Auth>,
     /// The actions.
     pub endpoints: Vec<Endpoint>,
+    /// What is done with webhooks that arrive.
+    pub webhook: Option<WebhookConfig>,
     /// Hosts as they are declared; see [`Manifest::hosts`].
     pub allowed_hosts: Vec<HostRule>,
     pub(crate) base_url: Option<Address>,
@@ -76,6 +101,8 @@ pub struct Manifest {
     pub(crate) test: Option<Test>,
     /// How an array stands in a query.
     pub(crate) query_arrays: Arrays,
+    /// How answers are judged.
+    pub(crate) rules: Rules,
     pub(crate) errors: ErrorPaths,
     pub(crate) rate_limit: RateLimit,
     pub(crate) mapping: ResponseMapping,
@@ -108,6 +135,34 @@ impl Status {
     }
 }
 
+/// What a tenant's integration is mostly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IntegrationType {
+    /// It calls a service over HTTP.
+    #[default]
+    RestApi,
+    /// It receives webhooks.
+    Webhook,
+    /// It calls a GraphQL service.
+    GraphQl,
+}
+
+impl IntegrationType {
+    pub(crate) const WORDS: &[(&'static str, Self)] = &[
+        ("rest_api", Self::RestApi),
+        ("webhook", Self::Webhook),
+        ("graphql", Self::GraphQl),
+    ];
+}
+
+/// Whether a text is a connector's id.
+pub(crate) fn is_connector_id(text: &str) -> bool {
+    (2..=48).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-'))
+}
+
 /// Every category, in alphabetical order.
 pub const CATEGORIES: &[&str] = &[
     "accounting",
@@ -132,46 +187,6 @@ pub const CATEGORIES: &[&str] = &[
     "ticketing",
 ];
 
-/// An address with its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// For people.
-    pub label: String,
-    /// http or https.
-    pub url: String,
-}
-
-/// Who made a manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publisher {
-    /// For people.
-    pub name: String,
-    /// http or https.
-    pub url: Option<String>,
-}
-
-/// Something a connector can do, in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Capability {
-    /// Unique in the manifest.
-    pub id: String,
-    /// For people.
-    pub label: String,
-    /// For people.
-    pub description: Option<String>,
-}
-
-/// A step of getting connected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetupStep {
-    /// For people.
-    pub title: String,
-    /// For people.
-    pub description: Option<String>,
-    /// For people.
-    pub bullets: Vec<String>,
-}
-
 /// How a call is repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryConfig {
@@ -193,10 +208,19 @@ pub(crate) enum Arrays {
     Repeat,
     /// Numbered in brackets: `a[0]=1&a[1]=2`.
     Index,
+    /// Empty brackets behind the name: `a[]=1&a[]=2`.
+    Brackets,
+    /// One value, parted by commas: `a=1,2`.
+    Comma,
 }
 
 impl Arrays {
-    pub(crate) const WORDS: &[(&'static str, Self)] = &[("repeat", Self::Repeat), ("index", Self::Index)];
+    pub(crate) const WORDS: &[(&'static str, Self)] = &[
+        ("repeat", Self::Repeat),
+        ("index", Self::Index),
+        ("brackets", Self::Brackets),
+        ("comma", Self::Comma),
+    ];
 }
 
 /// How often something may be asked for.
@@ -252,7 +276,32 @@ impl Default for RateLimit {
 impl Manifest {
     /// Reads YAML or JSON and reports every problem found, in the order of the text.
     pub fn parse(text: &str, use_: Use) -> Result<Self, Vec<Lint>> {
-        read::parse(text, use_)
+        let node = parse::parse(text).map_err(|lint| vec![lint])?;
+        read::read(&node, use_)
+    }
+
+    /// A manifest's text, YAML or JSON, as a tree; nothing but its syntax is judged.
+    pub fn tree(text: &str) -> Result<Tree, Vec<Lint>> {
+        parse::parse(text).map(|node| node.to_tree()).map_err(|lint| vec![lint])
+    }
+
+    /// Reads what a dialect made, its places kept.
+    pub(crate) fn from_node(node: &Node, use_: Use) -> Result<Self, Vec<Lint>> {
+        read::read(node, use_)
+    }
+
+    /// Reads a tree that a dialect or a program made. What is wrong has a path, and the first line for a place.
+    pub fn from_tree(tree: &Tree, use_: Use) -> Result<Self, Vec<Lint>> {
+        read::read(&Node::from_tree(tree, Position { line: 1, column: 1 }), use_)
+    }
+
+    /// The JSON Schema (2020-12) of the language, for editors.
+    pub fn language_schema(use_: Use) -> serde_json::Value {
+        let title = match use_ {
+            Use::Shipped => "A connector's manifest",
+            Use::Tenant => "A tenant's integration",
+        };
+        grammar::schema::write(title, grammar::connector::root(use_))
     }
 
     /// An endpoint by its id.
@@ -320,11 +369,11 @@ impl Manifest {
         self.auth(auth).map(|auth| auth.accept(config))
     }
 
-    /// Every field name of every auth method, and whether it is secret.
+    /// Every field name of every auth method, those too that a sign-in tells, and whether it is secret.
     pub(crate) fn field_names(auth: &[Auth]) -> BTreeMap<String, bool> {
-        auth.iter()
-            .flat_map(|auth| &auth.fields)
-            .map(|field| (field.name.clone(), field.secret))
+        let kept = auth.iter().flat_map(Auth::kept).map(|name| (name.to_owned(), false));
+        let typed = auth.iter().flat_map(|auth| &auth.fields);
+        kept.chain(typed.map(|field| (field.name.clone(), field.secret)))
             .collect()
     }
 }

@@ -40,6 +40,14 @@ impl Path {
         })
     }
 
+    /// The path to a key of the object that is looked at, whatever letters it has.
+    pub(crate) fn of_name(name: &str) -> Self {
+        Self {
+            text: name.to_owned(),
+            kind: Kind::Singular(vec![Step::Name(name.to_owned())]),
+        }
+    }
+
     /// The path as it was written.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -4,8 +4,7 @@ use crate::{
     json::Tree,
     limits,
     lint::{self, Lints},
-    node::{Fields, NodeKind, Spot},
-    template::is_name,
+    node::{Fields, Spot},
 };
 
 /// An input of an endpoint.
@@ -60,7 +59,7 @@ pub struct Property {
 
 /// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are JSON Schema's")]
+#[expect(missing_docs, reason = "the names are JSON Schema's, but for a file")]
 pub enum Kind {
     String,
     Number,
@@ -68,10 +67,12 @@ pub enum Kind {
     Boolean,
     Object,
     Array,
+    /// A part of a multipart body: its content and what it is called.
+    File,
 }
 
 impl Kind {
-    /// The type's name in JSON Schema.
+    /// The word of the language, which is that of JSON Schema but for a file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::String => "string",
@@ -80,6 +81,7 @@ impl Kind {
             Self::Boolean => "boolean",
             Self::Object => "object",
             Self::Array => "array",
+            Self::File => "file",
         }
     }
 
@@ -90,7 +92,7 @@ impl Kind {
             Self::Number => matches!(tree, Tree::Number(_)),
             Self::Integer => tree.as_number().is_some_and(is_integer),
             Self::Boolean => matches!(tree, Tree::Bool(_)),
-            Self::Object => matches!(tree, Tree::Object(_)),
+            Self::Object | Self::File => matches!(tree, Tree::Object(_)),
             Self::Array => matches!(tree, Tree::Array(_)),
         }
     }
@@ -101,7 +103,19 @@ pub(crate) fn is_integer(number: &str) -> bool {
     !number.contains(['.', 'e', 'E'])
 }
 
-const KINDS: &[(&str, Kind)] = &[
+/// The types of what stands at the top of a body.
+pub(crate) const KINDS: &[(&str, Kind)] = &[
+    ("string", Kind::String),
+    ("number", Kind::Number),
+    ("integer", Kind::Integer),
+    ("boolean", Kind::Boolean),
+    ("object", Kind::Object),
+    ("array", Kind::Array),
+    ("file", Kind::File),
+];
+
+/// The types of what stands elsewhere.
+pub(crate) const ELEMENT_KINDS: &[(&str, Kind)] = &[
     ("string", Kind::String),
     ("number", Kind::Number),
     ("integer", Kind::Integer),
@@ -110,38 +124,24 @@ const KINDS: &[(&str, Kind)] = &[
     ("array", Kind::Array),
 ];
 
-/// Where a property stands: some words make sense in some places only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
-    /// A param of path, query or `input`.
-    Param,
-    /// A property at the top of a body.
-    Body,
-    /// Inside another property of a body.
-    Inner,
-    /// Inside an array, where each element is the caller's.
-    Element,
-    /// A result.
-    Output,
-}
-
-impl Level {
-    fn has_source(self) -> bool {
-        matches!(self, Self::Param | Self::Body | Self::Inner)
-    }
-
-    /// Defaults and secrets are told at the top level, where an input is.
-    fn is_top(self) -> bool {
-        matches!(self, Self::Param | Self::Body)
-    }
-}
-
 /// Where a value comes from.
 pub(crate) enum Source<'n> {
     Input,
     Static(Tree),
     Variable(Spot<'n>),
+    Expression,
 }
+
+/// The template of a name: `contact.email` is `{{contact.email}}`.
+pub(crate) fn braced(name: &str) -> String {
+    if name.contains("{{") {
+        name.to_owned()
+    } else {
+        format!("{{{{{name}}}}}")
+    }
+}
+
+pub(crate) const SOURCES: &[&str] = &["static", "variable", "expression"];
 
 /// A property being read, before its templates are given their meaning.
 pub(crate) struct Draft<'n> {
@@ -166,43 +166,23 @@ impl<'n> Draft<'n> {
 
     /// Reads a list entry `{name, …}`.
     pub(crate) fn read_param(spot: &Spot<'n>, lints: &mut Lints) -> Option<Self> {
-        let mut fields = spot.fields(lints)?;
-        let name = fields.need_text("name", lints);
-        let draft = Self::read_fields(String::new(), spot, fields, Level::Param, lints)?;
-        let name = checked_name(&name?, spot, lints)?;
-        Some(Self { name, ..draft })
+        let name = spot.fields()?.text("name")?;
+        Self::read(&name, spot, lints)
     }
 
     /// Reads a property under its name.
-    pub(crate) fn read(name: &str, spot: &Spot<'n>, level: Level, lints: &mut Lints) -> Option<Self> {
-        let fields = spot.fields(lints)?;
-        Self::read_fields(name.to_owned(), spot, fields, level, lints)
-    }
-
-    fn read_fields(
-        name: String,
-        spot: &Spot<'n>,
-        mut fields: Fields<'n>,
-        level: Level,
-        lints: &mut Lints,
-    ) -> Option<Self> {
-        let mut property = read_shape(&mut fields, level, lints);
-        let source = read_source(&mut fields, level, lints);
-        let mut children = Vec::new();
-        if let Some(properties) = fields.get("properties") {
-            let inner = match level {
-                Level::Param | Level::Body | Level::Inner => Level::Inner,
-                other => other,
-            };
-            for (name, spot) in properties.entries(lints) {
-                children.extend(Self::read(name, &spot, inner, lints));
-            }
-        }
+    pub(crate) fn read(name: &str, spot: &Spot<'n>, lints: &mut Lints) -> Option<Self> {
+        let fields = spot.fields()?;
+        let mut property = read_shape(&fields, lints);
+        let source = read_source(&fields, lints);
+        let properties = fields.get("properties").map(|spot| spot.entries()).unwrap_or_default();
+        let children: Vec<Self> = properties
+            .into_iter()
+            .filter_map(|(name, spot)| Self::read(name, &spot, lints))
+            .collect();
         if let Some(items) = fields.get("items") {
-            let level = if level == Level::Output { level } else { Level::Element };
-            property.items = Self::read("", &items, level, lints).map(|draft| Box::new(draft.property));
+            property.items = Self::read("", &items, lints).map(|draft| Box::new(draft.property));
         }
-        fields.close(&["$ref", "oneOf", "anyOf", "allOf"], lints);
         property.properties = children
             .iter()
             .filter(|child| child.has_input())
@@ -210,7 +190,7 @@ impl<'n> Draft<'n> {
             .collect();
         check(&property, !children.is_empty(), spot, lints);
         Some(Self {
-            name,
+            name: name.to_owned(),
             spot: spot.clone(),
             property,
             source,
@@ -219,66 +199,36 @@ impl<'n> Draft<'n> {
     }
 }
 
-fn checked_name(name: &str, spot: &Spot<'_>, lints: &mut Lints) -> Option<String> {
-    if is_name(name) {
-        return Some(name.to_owned());
-    }
-    spot.lint(
-        lints,
-        lint::BAD_VALUE,
-        format!("`{name}` is no name: letters, digits, `_` and `-`, beginning with a letter, at most 64"),
-    );
-    None
-}
-
-fn read_shape(fields: &mut Fields<'_>, level: Level, lints: &mut Lints) -> Property {
-    let count = |fields: &mut Fields<'_>, key, lints: &mut Lints| {
-        fields
-            .get(key)
-            .and_then(|spot| spot.integer(0..=u64::from(u32::MAX), lints))
-    };
-    let mut property = Property {
-        kind: fields.get("type").and_then(|spot| spot.one_of(KINDS, lints)),
-        description: fields.text("description", lints),
-        required: fields.boolean("required", lints).unwrap_or(false),
-        nullable: fields.boolean("nullable", lints).unwrap_or(false),
-        choices: fields
-            .list("enum", lints)
-            .iter()
-            .map(|spot| spot.node.to_tree())
-            .collect(),
+fn read_shape(fields: &Fields<'_>, lints: &mut Lints) -> Property {
+    let count = |key| fields.get(key).and_then(|spot| spot.integer());
+    let number = |key| Some(fields.get(key)?.node.to_tree()).filter(|tree| tree.as_number().is_some());
+    Property {
+        kind: fields.get("type").and_then(|spot| spot.one_of(KINDS)),
+        description: fields.text("description"),
+        required: fields.boolean("required").unwrap_or(false),
+        nullable: fields.boolean("nullable").unwrap_or(false),
+        choices: fields.list("enum").iter().map(|spot| spot.node.to_tree()).collect(),
         pattern: fields
             .get("pattern")
             .and_then(|spot| read_pattern(&spot, lints))
             .map(|(text, _)| text),
-        min_length: count(fields, "minLength", lints),
-        max_length: count(fields, "maxLength", lints),
-        minimum: fields.get("minimum").and_then(|spot| number(&spot, lints)),
-        maximum: fields.get("maximum").and_then(|spot| number(&spot, lints)),
-        min_items: count(fields, "minItems", lints),
-        max_items: count(fields, "maxItems", lints),
-        format: fields.text("format", lints),
+        min_length: count("minLength"),
+        max_length: count("maxLength"),
+        minimum: number("minimum"),
+        maximum: number("maximum"),
+        min_items: count("minItems"),
+        max_items: count("maxItems"),
+        format: fields.text("format"),
+        secret: fields.boolean("secret").unwrap_or(false),
+        default: fields.get("default").map(|spot| spot.node.to_tree()),
+        from_config: fields.text("fromConfig"),
         ..Property::default()
-    };
-    if level.is_top() {
-        property.secret = fields.boolean("secret", lints).unwrap_or(false);
-        property.default = fields.get("default").map(|spot| spot.node.to_tree());
-        property.from_config = fields.text("fromConfig", lints);
     }
-    property
-}
-
-fn number(spot: &Spot<'_>, lints: &mut Lints) -> Option<Tree> {
-    if matches!(spot.node.kind, NodeKind::Number(_)) {
-        return Some(spot.node.to_tree());
-    }
-    spot.lint(lints, lint::WRONG_TYPE, "a number is expected here");
-    None
 }
 
 /// Reads a regular expression within our limits (X4).
 pub(crate) fn read_pattern(spot: &Spot<'_>, lints: &mut Lints) -> Option<(String, regex::Regex)> {
-    let text = spot.text(lints)?;
+    let text = spot.text()?;
     let compiled = regex::RegexBuilder::new(&text)
         .size_limit(limits::PATTERN_BYTES)
         .nest_limit(limits::PATTERN_NEST)
@@ -303,49 +253,25 @@ pub(crate) fn read_pattern(spot: &Spot<'_>, lints: &mut Lints) -> Option<(String
     }
 }
 
-fn read_source<'n>(fields: &mut Fields<'n>, level: Level, lints: &mut Lints) -> Source<'n> {
-    if !level.has_source() {
-        return Source::Input;
-    }
-    let word = if level == Level::Param { "valueSource" } else { "source" };
-    let source = fields.get(word).or_else(|| fields.get("source"));
-    let value = fields.get_or_null("value");
-    let Some(source) = source else {
-        if let Some(value) = value {
-            value.lint(
-                lints,
-                lint::CONTRADICTION,
-                format!("`value` needs a `{word}`: static or variable"),
-            );
-        }
-        return Source::Input;
-    };
-    let Some(value) = value else {
-        if source.text(lints).is_some() {
-            source.lint(
-                lints,
-                lint::MISSING_FIELD,
-                format!("`{word}` needs a `value` beside it"),
-            );
-        }
-        return Source::Input;
-    };
-    match source.text(lints).as_deref() {
-        Some("static") => Source::Static(value.node.to_tree()),
-        Some("variable") => Source::Variable(value),
-        Some("expression") => {
-            source.lint(
-                lints,
-                lint::NOT_YET,
-                "`expression` is not yet part of the language; use `variable`",
-            );
+fn read_source<'n>(fields: &Fields<'n>, lints: &mut Lints) -> Source<'n> {
+    let source = ["valueSource", "source"].into_iter().find_map(|word| fields.get(word));
+    match (source, fields.get_or_null("value")) {
+        (None, None) => Source::Input,
+        (None, Some(value)) => {
+            let message = "`value` needs a source beside it: static, variable or expression";
+            value.lint(lints, lint::CONTRADICTION, message);
             Source::Input
         }
-        Some(_) => {
-            source.lint(lints, lint::BAD_VALUE, "it is `static` or `variable`");
+        (Some(source), None) => {
+            source.lint(lints, lint::MISSING_FIELD, "a source needs a `value` beside it");
             Source::Input
         }
-        None => Source::Input,
+        (Some(source), Some(value)) => match source.text().as_deref() {
+            Some("static") => Source::Static(value.node.to_tree()),
+            Some("variable") => Source::Variable(value),
+            Some("expression") => Source::Expression,
+            _ => Source::Input,
+        },
     }
 }
 

@@ -55,6 +55,8 @@ pub enum Segment {
     Literal(String),
     /// A hole for secrets.
     Slot(Slot),
+    /// What is no text: of a file in a body, and nowhere else.
+    Bytes(Vec<u8>),
 }
 
 /// A hole: its parts are joined, then encoded once for the place they stand in.
@@ -129,7 +131,7 @@ impl Text {
         for segment in other.0 {
             match segment {
                 Segment::Literal(text) => self.push_str(&text),
-                Segment::Slot(slot) => self.push_slot(slot),
+                other => self.0.push(other),
             }
         }
     }
@@ -154,7 +156,7 @@ impl Text {
             .iter()
             .filter_map(|segment| match segment {
                 Segment::Slot(slot) => Some(&slot.parts),
-                Segment::Literal(_) => None,
+                Segment::Literal(_) | Segment::Bytes(_) => None,
             })
             .flatten()
             .filter_map(|part| match part {
@@ -170,6 +172,7 @@ impl fmt::Display for Text {
             match segment {
                 Segment::Literal(text) => f.write_str(text)?,
                 Segment::Slot(slot) => slot.fmt(f)?,
+                Segment::Bytes(bytes) => write!(f, "<{} bytes>", bytes.len())?,
             }
         }
         Ok(())

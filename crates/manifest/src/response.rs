@@ -1,16 +1,21 @@
 //! Reading an answer: is it a success, where is the result, and what does a failure say.
 
-use std::fmt;
+mod rules;
+
+use std::{fmt, sync::LazyLock};
 
 use crate::{
-    endpoint::{Endpoint, Format, ResponseMapping},
+    endpoint::{Endpoint, Format},
     json::{Json, Tree},
     limits,
     manifest::{Manifest, RetryConfig},
+    mapping::ResponseMapping,
     path::Path,
     property::Input,
     values::pointer_token,
 };
+
+pub(crate) use rules::{Content, Rules, Verdict};
 
 /// The first part of an answer.
 #[derive(Clone, Copy)]
@@ -82,16 +87,6 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    /// Every word of [`FailureKind::as_str`].
-    pub(crate) const WORDS: &[&'static str] = &[
-        "rejected",
-        "unauthorized",
-        "access_missing",
-        "rate_limited",
-        "unavailable",
-        "malformed",
-    ];
-
     /// Those that a manifest can give a service's code.
     pub(crate) const DECLARED: &[Self] = &[
         Self::Rejected,
@@ -114,12 +109,36 @@ impl FailureKind {
     }
 }
 
+/// Where GraphQL tells what (the specification, section 7.1).
+struct GraphQl {
+    rules: Rules,
+    data: Path,
+    message: Path,
+    code: Path,
+}
+
+static GRAPHQL: LazyLock<GraphQl> = LazyLock::new(|| {
+    let path = |text| Path::parse(text).expect("a constant path can be read");
+    GraphQl {
+        rules: Rules::of_graphql(&path("$.errors[0]")),
+        data: path("$.data"),
+        message: path("$.errors[0].message"),
+        code: path("$.errors[0].extensions.code"),
+    }
+});
+
 impl Endpoint {
     /// Reads an answer: the result, or why there is none.
     pub fn read(&self, manifest: &Manifest, head: &Head<'_>, body: &[u8]) -> Result<Json, Failure> {
         let text = self.mapping.format.or(manifest.mapping.format) == Some(Format::Text);
-        if !(200..300).contains(&head.status) {
-            return Err(failure(manifest, head, body, &self.inputs, text));
+        let content = Content::new(body);
+        let graphql = self.body.as_ref().is_some_and(|body| body.graphql).then(|| &*GRAPHQL);
+        let mut others = vec![&manifest.rules];
+        others.extend(graphql.map(|graphql| &graphql.rules));
+        let verdict = self.rules.judge(&others, head, &content);
+        if verdict != Verdict::Success {
+            let failure = failure(manifest, verdict.kind(head), head, body, &self.inputs, text);
+            return Err(self.worded(failure, manifest, graphql, head, &content));
         }
         if text {
             return read_text(&self.mapping, &manifest.mapping, head, body);
@@ -134,11 +153,37 @@ impl Endpoint {
         if silent && body.iter().all(u8::is_ascii_whitespace) {
             return Ok(when_empty.cloned().map(Json::from_tree).unwrap_or_default());
         }
-        let json =
-            Json::parse_bytes(body).map_err(|error| malformed(head, format!("the answer is not JSON: {error}")))?;
-        denied(manifest, head, &json, &self.inputs)?;
-        let path = self.mapping.data_path.as_ref().or(manifest.mapping.data_path.as_ref());
-        read_result(path, head, json)
+        let json = content
+            .json()
+            .map_err(|error| malformed(head, format!("the answer is not JSON: {error}")))?;
+        denied(manifest, head, json, &self.inputs)
+            .map_err(|failure| self.worded(failure, manifest, graphql, head, &content))?;
+        let common = manifest.mapping.data_path.as_ref();
+        let usual = graphql.map(|graphql| &graphql.data);
+        read_result(self.mapping.data_path.as_ref().or(common).or(usual), head, json.clone())
+    }
+
+    /// The failure with what an error path, or GraphQL, says of it.
+    fn worded(
+        &self,
+        mut failure: Failure,
+        manifest: &Manifest,
+        graphql: Option<&GraphQl>,
+        head: &Head<'_>,
+        content: &Content<'_>,
+    ) -> Failure {
+        let say = |path: Option<&Path>| line(content.at(path?)?);
+        let error_path = self.mapping.error_path.as_ref();
+        let told = say(error_path.or(manifest.mapping.error_path.as_ref()));
+        failure.message = told
+            .or(failure.message)
+            .or_else(|| say(graphql.map(|graphql| &graphql.message)));
+        if failure.code.is_none()
+            && let Some(code) = say(graphql.map(|graphql| &graphql.code))
+        {
+            failure.code(manifest, head, Some(code), content.json().ok());
+        }
+        failure
     }
 }
 
@@ -149,7 +194,7 @@ pub(crate) fn denied(manifest: &Manifest, head: &Head<'_>, json: &Json, inputs: 
     };
     match path.first(json.tree()) {
         Some(Tree::Bool(true)) => Ok(()),
-        Some(_) => Err(told(manifest, head, Some(json), inputs)),
+        Some(_) => Err(told(manifest, kind(head.status), head, Some(json), inputs)),
         None => {
             let message = format!("the answer does not say at {} whether it is a success", path.as_str());
             Err(malformed(head, message))
@@ -195,10 +240,18 @@ fn read_text(own: &ResponseMapping, common: &ResponseMapping, head: &Head<'_>, b
     }
 }
 
-/// What an answer that is no success says. `text` is whether it is declared as plain text.
-pub(crate) fn failure(manifest: &Manifest, head: &Head<'_>, body: &[u8], inputs: &[Input], text: bool) -> Failure {
+/// What an answer that is no success says. `kind` is what it is unless its code says more, `text` whether it is declared
+/// as plain text.
+pub(crate) fn failure(
+    manifest: &Manifest,
+    kind: FailureKind,
+    head: &Head<'_>,
+    body: &[u8],
+    inputs: &[Input],
+    text: bool,
+) -> Failure {
     let json = Json::parse_bytes(body).ok();
-    let mut failure = told(manifest, head, json.as_ref(), inputs);
+    let mut failure = told(manifest, kind, head, json.as_ref(), inputs);
     if text && json.is_none() {
         let said = std::str::from_utf8(body).ok().and_then(|text| line(&Tree::from(text)));
         failure.heard(manifest, head, said.unwrap_or_default());
@@ -207,7 +260,7 @@ pub(crate) fn failure(manifest: &Manifest, head: &Head<'_>, body: &[u8], inputs:
 }
 
 /// The same for a body that was read.
-fn told(manifest: &Manifest, head: &Head<'_>, json: Option<&Json>, inputs: &[Input]) -> Failure {
+fn told(manifest: &Manifest, kind: FailureKind, head: &Head<'_>, json: Option<&Json>, inputs: &[Input]) -> Failure {
     let errors = &manifest.errors;
     let at = |path: &Path| line(path.first(json?.tree())?);
     let request_id = || (head.header)(errors.request_id_header.as_ref()?);
@@ -216,7 +269,7 @@ fn told(manifest: &Manifest, head: &Head<'_>, json: Option<&Json>, inputs: &[Inp
     let pointer = errors.param_path.as_ref().and_then(at);
     let pointer = pointer.and_then(|name| input_pointer(&name, inputs));
     let mut failure = Failure {
-        kind: kind(head.status),
+        kind,
         status: head.status,
         repeat: Repeat::Never,
         code: None,

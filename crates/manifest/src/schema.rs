@@ -6,7 +6,7 @@ use crate::{
     auth::{Auth, Field, FieldKind},
     endpoint::Endpoint,
     json::Tree,
-    property::Property,
+    property::{Kind, Property},
 };
 
 /// The dialect every schema here is written in.
@@ -103,6 +103,9 @@ fn put(schema: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value
 /// `closed`: an object with properties takes no others. Answers may grow, inputs may not.
 fn property(shape: &Property, closed: bool) -> Value {
     let mut schema = Map::new();
+    if shape.kind == Some(Kind::File) {
+        return file(shape);
+    }
     if !shape.properties.is_empty() {
         let properties = shape
             .properties
@@ -151,6 +154,25 @@ fn property(shape: &Property, closed: bool) -> Value {
         schema.insert("writeOnly".to_owned(), Value::Bool(true));
     }
     Value::Object(schema)
+}
+
+/// A file: its content as base64 or as plain text, and what it is called.
+fn file(shape: &Property) -> Value {
+    let mut schema = json!({
+        "type": "object",
+        "properties": {
+            "content": { "type": "string", "contentEncoding": "base64", "description": "Its bytes in base64." },
+            "text": { "type": "string", "description": "Instead: its text." },
+            "filename": { "type": "string", "description": "What it is called; `file` unless given." },
+            "contentType": { "type": "string", "description": "Its media type." },
+        },
+        "oneOf": [{ "required": ["content"] }, { "required": ["text"] }],
+        "additionalProperties": false,
+    });
+    if let Some(description) = &shape.description {
+        schema["description"] = description.clone().into();
+    }
+    schema
 }
 
 /// What holds several values may come as one text, too.

@@ -49,6 +49,16 @@ impl Place {
         }
     }
 
+    /// A secret field of the connection.
+    pub(crate) fn config(name: &str, secret: SecretRef) -> Self {
+        Self {
+            origin: Origin::Config,
+            name: name.to_owned(),
+            steps: Vec::new(),
+            secret: Some(secret),
+        }
+    }
+
     /// The place of a key inside this place's value.
     pub(crate) fn inner(&self, key: &str) -> Self {
         let mut inner = self.clone();

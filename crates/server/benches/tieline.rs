@@ -37,6 +37,9 @@ pub(crate) fn serve(folder: &Path) -> Running {
         .env("TIELINE__CATALOG__DIR", "shelf")
         .env("TIELINE__EGRESS__LOOPBACK", "true")
         .env("TIELINE__LOG__LEVEL", "warn")
+        // The gates stay, for they are a part of the cost; only nobody is to be turned away.
+        .env("TIELINE__LIMITS__REQUESTS_PER_KEY", "100000000")
+        .env("TIELINE__LIMITS__REQUESTS_PER_TENANT", "100000000")
         .stderr(Stdio::null());
     let told = |line: &str| {
         line.trim()

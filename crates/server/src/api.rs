@@ -11,7 +11,7 @@ pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod metrics;
 mod moment;
-mod page;
+pub(crate) mod page;
 pub(crate) mod proxy;
 pub(crate) mod session;
 pub(crate) mod setup;

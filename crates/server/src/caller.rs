@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use http::{HeaderMap, header, request::Parts};
 use tieline::{
     Code, Error, Result,
-    api_key::{ApiKey, ApiKeyPatch, NewApiKey, Permissions},
+    api_key::{ApiKey, ApiKeyPatch, KeyNetwork, NewApiKey, Permissions, covers},
     audit::Actor,
     clock::Timestamp,
     error::FieldError,
@@ -90,6 +90,8 @@ pub enum Access {
     Needs(Permission),
     /// Whoever is signed in: it is about their own session.
     SignedIn,
+    /// The tenant's owner, signed in, and an operator's key.
+    Owner,
 }
 
 impl From<Permission> for Access {
@@ -104,6 +106,7 @@ impl std::fmt::Display for Access {
             Self::Anyone => "anyone",
             Self::Needs(permission) => permission.as_str(),
             Self::SignedIn => "signed in",
+            Self::Owner => "owner",
         })
     }
 }
@@ -153,7 +156,7 @@ impl Caller {
                 counted: false,
             });
         }
-        let from = source::of(head).map(|source| source.0);
+        let from = source::origin(head);
         let key = app.connectors.authenticate_from(from, token, asked).await?;
         let actor = Actor::new(key.tenant, key.id)
             .bound_to(key.environment)
@@ -197,6 +200,18 @@ impl Caller {
             ),
         };
         Err(Error::new(Code::PermissionDenied, detail))
+    }
+
+    /// Refuses whoever is neither the tenant's owner nor an operator.
+    pub(crate) fn needs_owner(&self) -> Result<()> {
+        let authority = self.authority();
+        if authority.operator || matches!(&self.who, Who::Person(person) if person.role == Role::Owner) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::PermissionDenied,
+            "This takes the tenant's owner, signed in, or an operator's key: have one of them do it.",
+        ))
     }
 
     /// Who is signed in; refuses keys.
@@ -249,35 +264,63 @@ impl Caller {
         }
     }
 
-    /// Refuses a new key with unknown permissions, and one stronger or longer-lived than the caller's own.
-    pub fn may_make(&self, new: &NewApiKey) -> Result<()> {
-        self.may_grant(&new.permissions)?;
-        self.may_outlive(new.expires_at)
+    /// From where the caller's key may be used. No key that it makes may be used from elsewhere (K3).
+    pub fn allowed_networks(&self) -> Option<&[KeyNetwork]> {
+        match &self.who {
+            Who::Key(key) => key.allowed_networks.as_deref(),
+            Who::Person(_) => None,
+        }
     }
 
-    /// Refuses a change that gives a key more than the caller has: rights, rights for longer than the caller has them, or a
-    /// longer life for the rights it has (K3).
+    /// Refuses a new key with unknown permissions, and one that is stronger, lives longer or reaches further than the
+    /// caller's own.
+    pub fn may_make(&self, new: &NewApiKey) -> Result<()> {
+        self.may_grant(&new.permissions)?;
+        self.may_outlive(new.expires_at)?;
+        self.may_reach(new.allowed_networks.as_deref())
+    }
+
+    /// Refuses a change that gives a key more than the caller has: rights, rights for longer than the caller has them, a
+    /// longer life or a further reach for the rights it has (K3).
     pub fn may_change(&self, key: &ApiKey, patch: &ApiKeyPatch) -> Result<()> {
         if let Some(permissions) = &patch.permissions {
             self.may_grant(permissions)?;
-            let gains = |permission: &Permission| !key_has(&key.permissions, *permission);
-            if parse(permissions)?.iter().any(gains) {
-                self.may_outlive(patch.expires_at.unwrap_or(key.expires_at))?;
-            }
         }
-        match patch.expires_at {
-            Some(expires_at) if is_later(expires_at, key.expires_at) => {
-                self.may_grant(patch.permissions.as_ref().unwrap_or(&key.permissions))?;
-                self.may_outlive(expires_at)
-            }
-            _ => Ok(()),
+        let permissions = patch.permissions.as_ref().unwrap_or(&key.permissions);
+        let expires_at = patch.expires_at.unwrap_or(key.expires_at);
+        let networks = patch
+            .allowed_networks
+            .as_ref()
+            .unwrap_or(&key.allowed_networks)
+            .as_deref();
+        let gains = |permission: &Permission| !key_has(&key.permissions, *permission);
+        let gains_rights = patch.permissions.is_some() && parse(permissions)?.iter().any(gains);
+        let lives_longer = is_later(expires_at, key.expires_at);
+        let reaches_further = !covers(key.allowed_networks.as_deref(), networks);
+        if lives_longer || reaches_further {
+            self.may_grant(permissions)?;
         }
+        if gains_rights || lives_longer || reaches_further {
+            self.may_outlive(expires_at)?;
+            self.may_reach(networks)?;
+        }
+        Ok(())
     }
 
     fn may_grant(&self, permissions: &Permissions) -> Result<()> {
         parse(permissions)?
             .into_iter()
             .try_for_each(|permission| self.needs(permission))
+    }
+
+    fn may_reach(&self, networks: Option<&[KeyNetwork]>) -> Result<()> {
+        if covers(self.allowed_networks(), networks) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::PermissionDenied,
+            "This key may be used from some networks only, so a key it makes or changes cannot be used from others: send `allowedNetworks` that lie within its own.",
+        ))
     }
 
     fn may_outlive(&self, expires_at: Option<Timestamp>) -> Result<()> {

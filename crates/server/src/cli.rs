@@ -1,5 +1,6 @@
 //! The command line. Its help is made from these types; what connectors and actions take comes from their descriptors.
 
+mod allocator;
 mod api;
 mod audit;
 mod call;
@@ -147,10 +148,11 @@ pub fn main() -> ExitCode {
     };
     let output = Output { json: cli.json };
     let done = match cli.asked {
-        Asked::Serve(Listen { listen, from }) => from
-            .load_with(listen)
-            .map_err(Failure::from)
-            .and_then(|config| on_threads(config.threads, serve::serve(config, output))),
+        Asked::Serve(Listen { listen, from }) => {
+            allocator::settle();
+            let config = from.load_with(listen).map_err(Failure::from);
+            config.and_then(|config| on_threads(config.threads, serve::serve(config, output)))
+        }
         Asked::Command(command) => on_threads(0, run(command, output)),
     };
     match done {

@@ -3,6 +3,7 @@
 //! `config.default.toml` is the manual and the list of what can be set. This is the one place that reads the
 //! environment, besides [`MasterKey::from_env`](tieline::vault::MasterKey::from_env).
 
+mod database;
 mod read;
 mod settings;
 mod shown;
@@ -20,7 +21,7 @@ use std::{
 
 use tieline::{
     Code, Error, MasterKey, Result,
-    egress::{Allow, EgressPolicy, Network},
+    egress::{Allow, Detour, EgressPolicy, Network},
     http::Timeouts,
     rate::{Limit, RateLimits},
     scope::{MAX_SCOPE_BYTES, Scope, ScopeRule},
@@ -30,7 +31,10 @@ use tieline_manifest::lint;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-pub use self::settings::{Origin, Setting, Value};
+pub use self::{
+    database::{Database, Postgres},
+    settings::{Origin, Setting, Value},
+};
 use self::{
     read::{VARIABLE_NAME, own_addresses, path, public_url, variable_name},
     settings::Settings,
@@ -72,6 +76,8 @@ pub struct Config {
     pub threads: usize,
     /// The data folder.
     pub data: PathBuf,
+    /// Where the data lies.
+    pub database: Database,
     /// The environment variable that may hold the master key.
     pub master_key_env: String,
     /// The file that holds the master key, when one is named.
@@ -175,7 +181,7 @@ pub(crate) fn secret(variable: &str) -> Result<Option<Secret<String>>> {
 fn environment() -> Result<BTreeMap<String, String>> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-        .filter(|(name, _)| name.starts_with(settings::ENVIRONMENT_PREFIX))
+        .filter(|(name, _)| name.starts_with(settings::ENVIRONMENT_PREFIX) || name == settings::DATABASE_VARIABLE)
         .map(|(name, value)| match value.into_string() {
             Ok(value) => Ok((name, value)),
             Err(_) => Err(Error::new(
@@ -220,6 +226,7 @@ impl Reader {
         );
         let threads = self.number("server.threads", THREADS, "a number of threads");
         let data = self.text("data.dir", "a path", path);
+        let database = self.database();
         let master_key_env = self.text("master_key.env", VARIABLE_NAME, variable_name);
         let master_key_file = self.optional(
             "master_key.file",
@@ -250,6 +257,11 @@ impl Reader {
         let own = self.list("egress.own", "IP addresses", |text| {
             text.parse::<IpAddr>().map_err(|_| String::new())
         });
+        let detours = self.list(
+            "egress.detours",
+            "names with a port and the address where each is reached instead, such as `api.acme.example:443=10.1.2.3:8443`",
+            |text| Detour::parse(text).map_err(|_| String::new()),
+        );
         let loopback = self.switch("egress.loopback");
         let cors_origins = self.list(
             "cors.origins",
@@ -298,12 +310,14 @@ impl Reader {
             return Err(Error::new(Code::ConfigInvalid, detail).fields_from(problems));
         };
         let own = own_addresses(own, listen, public_url.as_ref());
+        let own_database = database.places();
         Ok(Config {
             listen,
             public_url,
             trusted_proxies,
             threads,
             data,
+            database,
             master_key_env,
             master_key_file,
             passphrase_env,
@@ -312,8 +326,8 @@ impl Reader {
                 allow,
                 loopback,
                 own,
-                // Our data lies in a file.
-                own_database: None,
+                detours,
+                own_database,
             },
             cors_origins,
             extra_ca_files,

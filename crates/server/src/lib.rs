@@ -11,6 +11,7 @@ pub mod caller;
 pub mod cli;
 pub mod config;
 pub mod cors;
+pub(crate) mod faces;
 pub mod limits;
 pub mod local;
 mod metrics;

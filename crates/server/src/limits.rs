@@ -82,12 +82,24 @@ pub const MAX_HEADERS: usize = 100;
 /// The request's URI: our longest own path is under 200 bytes, the rest is room for queries.
 pub const MAX_URI_BYTES: usize = 8 * 1024;
 
+/// What is as large as this goes back to the system when it is let go. Left to itself glibc keeps it for the next that is as
+/// large, once for each thread that ever held one: three times what [`tieline::limits::MAX_MEMORY`] allows for. Asking the
+/// system for a mebibyte costs a small part of what is done with it.
+pub const LARGE_ALLOCATION_BYTES: usize = 1024 * 1024;
+
 /// Connections open at once; further ones wait to be accepted. Each costs a task and up to [`MAX_HEAD_BYTES`].
 pub const MAX_CONNECTIONS: usize = 4096;
 
 /// Connections open at once from one address (IPv6: from one network of 64 bits). A quarter of all: a proxy in front of us
 /// has room for as many requests at once as we run calls, and one stranger cannot take every seat.
 pub const MAX_CONNECTIONS_PER_SOURCE: usize = MAX_CONNECTIONS / 4;
+
+/// Connections from which on there is a crowd, and heads have to be short.
+pub const CROWD: usize = MAX_CONNECTIONS / 4;
+
+/// The request line and all headers together while there is a crowd. Browsers and programs send 1 or 2 KiB; with room for
+/// [`MAX_HEAD_BYTES`] on every connection there may be, heads that never end would hold a quarter of a gibibyte.
+pub const MAX_CROWDED_HEAD_BYTES: usize = MAX_URI_BYTES + 4 * 1024;
 
 /// Connections open at once from the operator's own proxies, all of them together: what is left over is for whoever comes
 /// straight to us, such as this machine's own commands. Whom they pass on is bounded by [`MAX_CONNECTIONS_PER_SOURCE`] each.

@@ -57,6 +57,7 @@ impl LocalKey {
                 .map(|permission| (permission.as_str().to_owned(), true))
                 .into(),
             environment: None,
+            allowed_networks: None,
             version: 1,
             created_by: "server".to_owned(),
             created_at: connectors.clock().now(),

@@ -165,8 +165,10 @@ impl<'a> Operation<'a> {
             operation.fails(&[
                 Code::Unauthenticated,
                 Code::PermissionDenied,
+                Code::NetworkNotAllowed,
                 Code::RateLimited,
                 Code::ConnectorDatabaseFailed,
+                Code::TenantDeleted,
             ]);
             if !route.method().is_safe() {
                 // What is asked of whoever comes with a session.
@@ -350,6 +352,10 @@ impl<'a> Operation<'a> {
         });
         let (key, session) = (json!({ "apiKey": [] }), json!({ "session": [] }));
         match route.access {
+            Access::Owner => {
+                operation["security"] = json!([key, session]);
+                operation["x-permission"] = route.access.to_string().into();
+            }
             Access::Anyone => {}
             Access::Needs(permission) => {
                 operation["security"] = if route.keys_only {
@@ -399,8 +405,9 @@ fn in_order(mut tags: Vec<String>) -> Vec<String> {
 
 /// The group of a route: the first word of its path below the API, or [`SERVER`].
 fn tag(route: &Route) -> String {
+    let face = route.path.starts_with("/v1/").then_some("connectors service");
     let first = route.path.strip_prefix(API).and_then(|path| path.split('/').nth(1));
-    match first {
+    match first.or(face) {
         Some(word) if route.access != Access::Anyone => {
             let mut words = word.replace('-', " ").replace("api", "API");
             words[..1].make_ascii_uppercase();

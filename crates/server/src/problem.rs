@@ -52,10 +52,14 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::ConnectorNotConnected
         | Code::ConnectorConfigInvalid
         | Code::ConnectorDefaultConfigRequired
+        | Code::ConnectorTypeUnknown
+        | Code::StatusInvalid
         | Code::ConnectorScopeInvalid
         | Code::ConnectorScopeIdentifierRequired => StatusCode::BAD_REQUEST,
         Code::Unauthenticated | Code::SignInFailed => StatusCode::UNAUTHORIZED,
-        Code::PermissionDenied | Code::EnvironmentMismatch | Code::CrossSiteRefused => StatusCode::FORBIDDEN,
+        Code::PermissionDenied | Code::NetworkNotAllowed | Code::EnvironmentMismatch | Code::CrossSiteRefused => {
+            StatusCode::FORBIDDEN
+        }
         Code::RouteNotFound
         | Code::NotFound
         | Code::LinkInvalid
@@ -66,6 +70,7 @@ pub const fn status(code: Code) -> StatusCode {
         Code::ConnectorIdTaken
         | Code::NameTaken
         | Code::LastOwner
+        | Code::LimitReached
         | Code::ConnectionDisabled
         | Code::ConnectionReadOnly
         | Code::ConnectionConflict
@@ -75,6 +80,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::AuditVerifyInProgress
         | Code::CredentialExpired
         | Code::CredentialInUse => StatusCode::CONFLICT,
+        Code::TenantDeleted => StatusCode::GONE,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::MediaTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::RequestInvalid
@@ -124,21 +130,58 @@ pub fn title(code: Code) -> String {
     title
 }
 
+/// What a caller reads of one part of a request that failed, while the request as a whole did not.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ItemProblem")]
+pub struct ItemProblem {
+    /// Where the error is explained: `/errors/<CODE>`.
+    r#type: String,
+    /// The status that it would have had as an answer.
+    status: u16,
+    /// The stable code.
+    code: &'static str,
+    /// What is wrong, where, and how to mend it.
+    detail: String,
+    /// The same as `detail`.
+    error: String,
+    /// Wrong places in what was sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<FieldError>>")]
+    fields: Vec<FieldError>,
+}
+
+impl From<&Error> for ItemProblem {
+    /// The log entry stands in the span of the request, which has its id.
+    fn from(error: &Error) -> Self {
+        let (status, detail, fields) = told(error);
+        Self {
+            r#type: format!("/errors/{}", error.code()),
+            status: status.as_u16(),
+            code: error.code().as_str(),
+            error: detail.clone(),
+            detail,
+            fields,
+        }
+    }
+}
+
+/// Status, sentence and places as strangers may read them; our own trouble is for the log.
+fn told(error: &Error) -> (StatusCode, String, Vec<FieldError>) {
+    let status = status(error.code());
+    if status != StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::debug!(error = ?error, "a request was refused");
+        return (status, error.detail().to_owned(), error.fields().to_vec());
+    }
+    tracing::error!(error = ?error, "a request failed through our own fault");
+    let detail = "Something went wrong on our side. The log has the details under this request's id.";
+    // It may name places inside: those are for the log too.
+    (status, detail.to_owned(), Vec::new())
+}
+
 /// The answer that tells of an error.
 pub(crate) fn answer(error: &Error, request_id: RequestId) -> Response {
     let request_id = request_id.as_str();
-    let status = status(error.code());
-    let ours = status == StatusCode::INTERNAL_SERVER_ERROR;
-    if ours {
-        tracing::error!(request_id, error = ?error, "a request failed through our own fault");
-    } else {
-        tracing::debug!(request_id, error = ?error, "a request was refused");
-    }
-    let detail = if ours {
-        "Something went wrong on our side. The log has the details under this request's id.".to_owned()
-    } else {
-        error.detail().to_owned()
-    };
+    let (status, detail, fields) = tracing::error_span!("problem", request_id).in_scope(|| told(error));
     let problem = Problem {
         r#type: format!("/errors/{}", error.code()),
         title: title(error.code()),
@@ -146,8 +189,7 @@ pub(crate) fn answer(error: &Error, request_id: RequestId) -> Response {
         error: detail.clone(),
         detail,
         code: error.code().as_str(),
-        // Our own trouble may name places inside: those are for the log too.
-        fields: if ours { Vec::new() } else { error.fields().to_vec() },
+        fields,
         request_id: request_id.to_owned(),
         output: error.effect_output().cloned(),
     };

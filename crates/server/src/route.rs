@@ -276,6 +276,7 @@ impl Route {
             Access::Anyone => Ok(()),
             Access::Needs(permission) => caller.needs(permission),
             Access::SignedIn => caller.person().map(drop),
+            Access::Owner => caller.needs_owner(),
         }
     }
 }

@@ -18,13 +18,14 @@ use crate::{
     },
     app::{App, RequestId, life},
     caller::{
-        Access::{self, Anyone, SignedIn},
+        Access::{self, Anyone, Owner, SignedIn},
         Permission::{
             AuditRead, CatalogRead, ConnectionsExecute, ConnectionsRead, ConnectionsWrite, CredentialsRead,
             CredentialsWrite, KeysRead, KeysWrite, Operator, TenantsRead, UsageRead, UsersRead, UsersWrite,
         },
     },
     cors,
+    faces::{s001, s003},
     limits::MAX_URI_BYTES,
     openapi::Operation,
     problem, rate,
@@ -34,6 +35,7 @@ use crate::{
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
 const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
@@ -69,12 +71,20 @@ pub fn routes() -> Vec<Route> {
         route(GET, "/connections", ConnectionsRead, connection::list).says("The tenant's connections.").fails(&[Code::ConnectorScopeInvalid]),
         route(POST, "/connections", ConnectionsWrite, connection::create).once().says("Connects a connector and tests it.").fails(connection::CONNECTING),
         route(POST, "/connections/test", ConnectionsWrite, connection::test_unsaved).says("Tests a configuration without keeping it.").fails(connection::TRYING),
+        route(POST, "/connections/batch", ConnectionsWrite, connection::batch).once().says("Tests, switches on or off, or deletes many connections, with a result for each."),
         route(GET, "/connections/{connection}", ConnectionsRead, connection::read).says("One connection. Secrets are never told."),
         route(PATCH, "/connections/{connection}", ConnectionsWrite, connection::update).says("Changes a connection; what is absent stays.").fails(connection::CHANGING),
         route(DELETE, "/connections/{connection}", ConnectionsWrite, connection::delete).says("Deletes a connection and its secrets.").fails(&[Code::EnvironmentMismatch]),
         route(POST, "/connections/{connection}/test", ConnectionsWrite, connection::test).says("Tests a connection now.").fails(connection::TESTING),
         route(POST, "/connections/{connection}/enable", ConnectionsWrite, connection::enable).says("Switches a connection on.").fails(connection::CHANGING),
         route(POST, "/connections/{connection}/disable", ConnectionsWrite, connection::disable).says("Switches a connection off.").fails(connection::CHANGING),
+
+        route(GET, "/connectors", ConnectionsRead, s001::connector::list).says("The tenant's connections under a second name, or the connectors there are."),
+        route(POST, "/connectors", ConnectionsWrite, s001::connector::create).once().says("Connects a connector and tests it.").fails(s001::connector::MAKING),
+        route(GET, "/connectors/{connection}", ConnectionsRead, s001::connector::read).says("One connection under a second name. Secrets are never told."),
+        route(PATCH, "/connectors/{connection}", ConnectionsWrite, s001::connector::update).says("Changes a connection; what is absent stays.").fails(connection::CHANGING),
+        route(DELETE, "/connectors/{connection}", ConnectionsWrite, connection::delete).says("Deletes a connection and its secrets.").fails(&[Code::EnvironmentMismatch]),
+        route(POST, "/connectors/{connection}/test", ConnectionsWrite, connection::test).says("Tests a connection now.").fails(connection::TESTING),
 
         route(GET, "/credentials", CredentialsRead, credential::list).says("The tenant's shared credentials."),
         route(POST, "/credentials", CredentialsWrite, credential::create).once().says("Makes a shared credential.").fails(credential::MAKING),
@@ -89,7 +99,7 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/actions", ConnectionsExecute, action::step).calls_once().says("Calls an action as a workflow step names it.").fails(action::CALLING),
 
         route(GET, "/api-keys", KeysRead, api_key::list).says("The tenant's API keys, without the keys themselves."),
-        route(POST, "/api-keys", KeysWrite, api_key::create).once().says("Makes an API key, which is told this once.").fails(&[Code::EnvironmentMismatch]),
+        route(POST, "/api-keys", KeysWrite, api_key::create).once().says("Makes an API key, which is told this once.").fails(&[Code::EnvironmentMismatch, Code::LimitReached]),
         route(GET, "/api-keys/{key}", KeysRead, api_key::read).says("One API key, without the key itself."),
         route(PATCH, "/api-keys/{key}", KeysWrite, api_key::update).says("Changes an API key; what is absent stays.").fails(api_key::CHANGING),
         route(DELETE, "/api-keys/{key}", KeysWrite, api_key::revoke).says("Revokes an API key at once.").fails(&[Code::EnvironmentMismatch]),
@@ -108,7 +118,7 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/session/password", SignedIn, session::change_password).says("Changes one's own password and ends all other sessions.").fails(session::CHANGING_PASSWORD),
 
         route(GET, "/users", UsersRead, user::list).says("The tenant's members, and those who are invited."),
-        route(POST, "/users", UsersWrite, user::invite).once().says("Invites somebody by a one-time link, which is told this once.").fails(&[Code::NameTaken, Code::NotFound]),
+        route(POST, "/users", UsersWrite, user::invite).once().says("Invites somebody by a one-time link, which is told this once.").fails(&[Code::NameTaken, Code::NotFound, Code::LimitReached]),
         route(GET, "/users/{user}", UsersRead, user::read).says("One member, or one who is invited."),
         route(PATCH, "/users/{user}", UsersWrite, user::update).says("Gives a member another role, or locks them out.").fails(user::CHANGING),
         route(DELETE, "/users/{user}", UsersWrite, user::remove).says("Removes a member or an invitation; sessions end at once.").fails(user::CHANGING),
@@ -119,8 +129,19 @@ pub fn routes() -> Vec<Route> {
         route(POST, "/tenants", Operator, tenant::create).once().says("Makes a tenant and its first key, which is told this once.").fails(&[Code::NameTaken]),
         route(GET, "/tenants/{tenant}", TenantsRead, tenant::read).says("One's own tenant; to an operator, any."),
         route(PATCH, "/tenants/{tenant}", Operator, tenant::rename).says("Gives a tenant another name; `default` keeps its own.").fails(&[Code::NameTaken, Code::RequestInvalid]),
+        route(DELETE, "/tenants/{tenant}", Owner, tenant::delete).says("Deletes a tenant with everything that is its, for good."),
     ];
-    open.into_iter().chain(api.into_iter().map(|route| route.under(API))).collect()
+    let s003 = [
+        route(GET, "/v1/catalog", Anyone, s003::catalog::list).says("The connectors we ship, as cards."),
+        route(GET, "/v1/connectors", ConnectionsRead, s003::connector::list).says("The tenant's connections, the newest first.").fails(&[Code::StatusInvalid]),
+        route(POST, "/v1/connectors", ConnectionsWrite, s003::connector::create).once().says("Connects a connector and tests it.").fails(s003::connector::MAKING),
+        route(POST, "/v1/connectors/test", ConnectionsWrite, s003::connector::test_unsaved).says("Tests a configuration without keeping it; what is wrong with it is a result too.").fails(&[Code::EnvironmentMismatch, Code::ConnectorScopeInvalid]),
+        route(GET, "/v1/connectors/{connection}", ConnectionsRead, s003::connector::read).says("One connection. Secrets are never told."),
+        route(PUT, "/v1/connectors/{connection}", ConnectionsWrite, s003::connector::update).says("Changes a connection; what is absent stays.").fails(s003::connector::CHANGING),
+        route(DELETE, "/v1/connectors/{connection}", ConnectionsWrite, s003::connector::delete).says("Deletes a connection and its secrets.").fails(&[Code::EnvironmentMismatch]),
+        route(POST, "/v1/connectors/{connection}/test", ConnectionsWrite, s003::connector::test).says("Tests a connection now.").fails(connection::TESTING),
+    ];
+    open.into_iter().chain(s003).chain(api.into_iter().map(|route| route.under(API))).collect()
 }
 
 /// The routes of one path.
@@ -406,6 +427,7 @@ mod tests {
                 permissions: [("admin".to_owned(), true)].into(),
                 expires_at: None,
                 environment: None,
+                allowed_networks: None,
             };
             let made = app.connectors.create_tenant("test", tenant, new).await.unwrap();
             keys.push(made.key.text.reveal().clone());

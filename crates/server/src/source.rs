@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, request::Parts};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tieline::{
     Code, Error, Result,
+    api_key::Origin,
     egress::Network,
     error::Retry,
     limits::OVERLOAD_RETRY_AFTER,
@@ -38,6 +39,10 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source(pub(crate) IpAddr);
 
+/// The address that a request comes from, all of it; noted when it is entered.
+#[derive(Debug, Clone, Copy)]
+struct Address(IpAddr);
+
 impl Extract for Source {
     async fn extract(request: &mut Request) -> Result<Self> {
         // What comes over no connection comes from this machine.
@@ -50,6 +55,15 @@ impl Extract for Source {
 /// Whom a request counts for, if it came over a connection.
 pub(crate) fn of(head: &Parts) -> Option<Source> {
     head.extensions.get().copied()
+}
+
+/// The same with the address itself, which keys may be bound to.
+pub(crate) fn origin(head: &Parts) -> Option<Origin> {
+    let Address(address) = head.extensions.get().copied()?;
+    Some(Origin {
+        address,
+        counts_as: of(head)?.0,
+    })
 }
 
 /// Whom connections and requests count for, and how many of them may be open.
@@ -92,8 +106,10 @@ impl Sources {
             return Ok(None);
         };
         let forwarded = self.forwarded(peer, &head.headers);
-        let source = counted_as(forwarded.unwrap_or(peer));
+        let address = forwarded.unwrap_or(peer).to_canonical();
+        let source = counted_as(address);
         head.extensions.insert(Source(source));
+        head.extensions.insert(Address(address));
         if forwarded.is_none() {
             return Ok(None);
         }
@@ -312,5 +328,28 @@ mod tests {
         );
         drop((held, connections));
         assert!(ask("198.51.100.1").is_ok());
+    }
+
+    /// K1: whom a request counts for may be a whole network; a key may be bound to one address of it.
+    #[test]
+    fn k1_the_address_itself_is_known_too() {
+        let ours = sources(&["10.0.0.0/8"]);
+        let known = |peer: &str, line: &str| {
+            let mut request = http::Request::new(());
+            request.headers_mut().append(X_FORWARDED_FOR, line.parse().unwrap());
+            request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+            let (mut head, ()) = request.into_parts();
+            ours.enter(&mut head).unwrap();
+            origin(&head).unwrap().address.to_string()
+        };
+        for (peer, line, address) in [
+            ("2001:db8:1:2:3:4:5:6", "198.51.100.1", "2001:db8:1:2:3:4:5:6"),
+            ("::ffff:192.0.2.7", "198.51.100.1", "192.0.2.7"),
+            ("10.1.2.3", "2001:db8:1:2::9", "2001:db8:1:2::9"),
+            ("10.1.2.3", "::ffff:198.51.100.1", "198.51.100.1"),
+        ] {
+            assert_eq!(known(peer, line), address);
+        }
+        assert_eq!(origin(&http::Request::new(()).into_parts().0), None);
     }
 }

@@ -7,20 +7,28 @@ use std::{
     collections::{BTreeMap, btree_map::Entry},
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use tieline::{
-    Code, Connector, Connectors, ConnectorsBuilder, Error, MasterKey, MemoryStore, Result, api_key::NewApiKey,
-    audit::Actor, clock::SystemRandom, http::TlsRoots, id::TenantId, secret::Secret, store::DataKeyStore,
-    tenant::DEFAULT_TENANT, vault::check_master,
+    Code, Connector, Connectors, ConnectorsBuilder, Error, MasterKey, MemoryStore, Result,
+    api_key::NewApiKey,
+    audit::Actor,
+    clock::SystemRandom,
+    http::TlsRoots,
+    id::TenantId,
+    secret::Secret,
+    store::Store,
+    tenant::DEFAULT_TENANT,
+    vault::{check_fingerprint, check_master},
 };
 use tieline_manifest::{Lint, Manifest, Use};
-use tieline_store::{DataFolder, SqliteStore};
+use tieline_store::{DataFolder, Peek, PostgresOptions, PostgresStore, SqliteStore};
 
 pub use self::key::{KeyPlace, find_key};
 use crate::{
     caller::Permission,
-    config::{Config, Value},
+    config::{Config, Database, Value},
     limits::{MAX_CA_BYTES, MAX_MANIFEST_BYTES, MAX_SHELF},
     local, private_file,
 };
@@ -48,9 +56,12 @@ pub struct Opened {
     _folder: DataFolder,
 }
 
-/// Whether a data folder holds data.
-pub fn has_data(folder: &Path) -> bool {
-    folder.join(DATABASE).exists()
+/// Whether there is data, or may be: of a database elsewhere nobody can tell before it is opened.
+pub fn has_data(config: &Config) -> bool {
+    match &config.database {
+        Database::DataFolder => config.data.join(DATABASE).exists(),
+        Database::Postgres(_) => true,
+    }
 }
 
 /// Takes the data folder and opens what is in it, or makes a new one ready.
@@ -82,10 +93,10 @@ pub async fn open(config: &Config) -> Result<Opened> {
             path.display()
         ));
     }
-    let store = SqliteStore::open(folder.path(DATABASE))?;
-    check_master(&key, &store).await?;
+    let store = store(config, &folder).await?;
+    check_master(&key, &*store).await?;
     let connectors = configured(config, roots)
-        .store(store)
+        .shared_store(store)
         .key(key)
         .connectors(shelf)
         .build()?;
@@ -100,20 +111,40 @@ pub async fn open(config: &Config) -> Result<Opened> {
     })
 }
 
-/// Whether the data was sealed with this key; `false` while nothing was sealed yet.
+/// What keeps the data.
+async fn store(config: &Config, folder: &DataFolder) -> Result<Arc<dyn Store>> {
+    match &config.database {
+        Database::DataFolder => Ok(Arc::new(SqliteStore::open(folder.path(DATABASE))?)),
+        Database::Postgres(database) => {
+            let options = PostgresOptions {
+                connections: database.connections,
+            };
+            Ok(Arc::new(PostgresStore::open(database.url.reveal(), options).await?))
+        }
+    }
+}
+
+/// What the database in the data folder tells of itself, if there is one. Nothing of it is changed.
 ///
 /// # Errors
-/// `DATA_FOLDER_LOCKED`, `MASTER_KEY_MISMATCH`, trouble with the store.
-pub async fn judge(config: &Config, key: &MasterKey) -> Result<bool> {
-    if !has_data(&config.data) {
-        return Ok(false);
+/// `DATA_FOLDER_LOCKED`, `DATA_FROM_NEWER_VERSION`, trouble with the file.
+pub fn look(config: &Config) -> Result<Option<Peek>> {
+    if matches!(config.database, Database::Postgres(_)) || !has_data(config) {
+        return Ok(None);
     }
     let folder = DataFolder::lock(&config.data)?;
-    let store = SqliteStore::open(folder.path(DATABASE))?;
-    if store.master_fingerprint().await?.is_none() {
-        return Ok(false);
+    SqliteStore::peek(folder.path(DATABASE)).map(Some)
+}
+
+/// Whether the data in the data folder was sealed with this key; `false` while nothing was sealed yet. Changes nothing.
+///
+/// # Errors
+/// `MASTER_KEY_MISMATCH`, and those of [`look`].
+pub fn judge(config: &Config, key: &MasterKey) -> Result<bool> {
+    match look(config)?.and_then(|seen| seen.master_fingerprint) {
+        None => Ok(false),
+        Some(kept) => check_fingerprint(key, kept).map(|()| true),
     }
-    check_master(key, &store).await.map(|()| true)
 }
 
 /// A library that keeps nothing, with one connector or with all there are: for trying a manifest, and for the catalog
@@ -136,7 +167,7 @@ pub fn scratch(config: &Config, only: Option<Connector>) -> Result<(Connectors, 
 /// A3: which private addresses connectors may reach is told in the operator's audit log whenever it changed.
 async fn note_settings(connectors: &Connectors, operator: TenantId, config: &Config) -> Result<()> {
     let by = Actor::server(operator);
-    for name in ["egress.allow", "egress.loopback"] {
+    for name in ["egress.allow", "egress.loopback", "egress.detours"] {
         let list = match config.settings.get(name).map(|setting| &setting.value) {
             Some(Value::List(items)) => items.clone(),
             Some(Value::Switch(true)) => vec!["true".to_owned()],
@@ -303,10 +334,16 @@ async fn bootstrap(connectors: &Connectors, folder: &Path) -> Result<TenantId> {
         }
         None => {
             private_file::write(&pending, "")?;
-            let created = connectors
+            match connectors
                 .create_tenant("server", DEFAULT_TENANT, bootstrap_key())
-                .await?;
-            (created.tenant.id, created.key.text)
+                .await
+            {
+                Ok(created) => (created.tenant.id, created.key.text),
+                Err(error) if error.code() == Code::NameTaken => {
+                    return made_elsewhere(connectors, &pending, error).await;
+                }
+                Err(error) => return Err(error),
+            }
         }
     };
     let line = Secret::new(format!("{}\n", key.reveal()));
@@ -314,6 +351,16 @@ async fn bootstrap(connectors: &Connectors, folder: &Path) -> Result<TenantId> {
     // Should it stand, the next start makes the key anew: better than none.
     private_file::remove(&pending).map_err(|error| Error::internal("a marker cannot be removed", error))?;
     Ok(tenant)
+}
+
+/// Another server of the same database made the tenant first, and has its key.
+async fn made_elsewhere(connectors: &Connectors, pending: &Path, error: Error) -> Result<TenantId> {
+    private_file::remove(pending).map_err(|error| Error::internal("a marker cannot be removed", error))?;
+    connectors
+        .tenant_by_name(DEFAULT_TENANT)
+        .await?
+        .map(|tenant| tenant.id)
+        .ok_or(error)
 }
 
 fn bootstrap_key() -> NewApiKey {
@@ -325,5 +372,6 @@ fn bootstrap_key() -> NewApiKey {
             .into(),
         expires_at: None,
         environment: None,
+        allowed_networks: None,
     }
 }

@@ -13,8 +13,14 @@
 
 mod folder;
 mod limits;
+mod outcome;
+mod postgres;
+mod search;
 mod sqlite;
+mod usage;
+mod word;
 
 pub use folder::DataFolder;
 pub use limits::QUEUE_LIMIT;
-pub use sqlite::SqliteStore;
+pub use postgres::{PostgresOptions, PostgresStore};
+pub use sqlite::{Peek, SqliteStore};

@@ -14,6 +14,7 @@ mod idempotency;
 mod link;
 mod membership;
 mod migrate;
+mod peek;
 mod queue;
 mod readers;
 mod session;
@@ -41,6 +42,7 @@ use tieline::{
 };
 use tokio::sync::Notify;
 
+pub use self::peek::Peek;
 use self::{readers::Readers, writer::Writer};
 use crate::{
     folder::create_private_file,

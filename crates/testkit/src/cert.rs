@@ -2,9 +2,20 @@
 //!
 //! They are two because rustls refuses an authority's certificate as a server's.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::aws_lc_rs,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    },
+};
 
 /// An authority that only the tests that hold its PEM trust.
 pub struct Authority {
@@ -18,6 +29,22 @@ pub struct ServerCert {
     pub cert_pem: String,
     /// The private key, PKCS #8.
     pub key_pem: String,
+}
+
+impl ServerCert {
+    /// What a server needs to speak TLS with it.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        let certificates = CertificateDer::pem_slice_iter(self.cert_pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("a private key");
+        // The provider is named: a build may hold two of them, and then none is the default.
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider speaks TLS")
+            .with_no_client_auth()
+            .with_single_cert(certificates.expect("certificates"), key)
+            .expect("a certificate with its key");
+        TlsAcceptor::from(Arc::new(config))
+    }
 }
 
 impl Authority {

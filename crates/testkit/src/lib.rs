@@ -5,6 +5,7 @@ pub mod cert;
 pub mod evidence;
 pub mod flood;
 pub mod part;
+pub mod postgres;
 pub mod process;
 pub mod prometheus;
 pub mod smtp;
@@ -18,7 +19,8 @@ use std::path::{Path, PathBuf};
     clippy::disallowed_methods,
     reason = "only the environment knows where and why the tests run"
 )]
-fn env_var(name: &str) -> Option<String> {
+/// An environment variable that tells where and why the tests run.
+pub fn env_var(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

@@ -64,8 +64,12 @@ pub struct SignIn {
 impl SmtpServer {
     /// Starts the server; nothing where parts cannot run (see [`Part::start`]).
     pub fn start() -> Option<Self> {
-        let authority = Authority::new();
-        let server = authority.server(&["localhost", "127.0.0.1"]);
+        Self::start_as(Authority::new(), &["localhost", "127.0.0.1"], USER, &PASSWORD)
+    }
+
+    /// The same for other host names and with another user, its certificate signed by this authority.
+    pub fn start_as(authority: Authority, names: &[&str], user: &str, password: &str) -> Option<Self> {
+        let server = authority.server(names);
         let dir = TempDir::new().expect("a temporary folder");
         let write = |name: &str, text: &str| {
             let path = dir.path().join(name);
@@ -75,8 +79,8 @@ impl SmtpServer {
         let cert = write("cert.pem", &server.cert_pem);
         let key = write("key.pem", &server.key_pem);
         let env = [
-            ("SMTP_USER", USER),
-            ("SMTP_PASSWORD", &PASSWORD),
+            ("SMTP_USER", user),
+            ("SMTP_PASSWORD", password),
             ("SMTP_CERT", cert.as_str()),
             ("SMTP_KEY", key.as_str()),
         ];

@@ -18,6 +18,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use crate::cert::ServerCert;
+
 /// What the twin answers to one request.
 #[derive(Debug, Clone)]
 pub enum Reply {
@@ -140,6 +142,14 @@ impl Twin {
     /// Answers every request alike, over TLS.
     pub async fn over_tls(acceptor: TlsAcceptor, reply: Reply) -> Self {
         Self::serve(Some(acceptor), Arc::new(move |_: &Seen| reply.clone())).await
+    }
+
+    /// Answers each request as it deserves, over TLS with this certificate.
+    pub async fn answering_over_tls(
+        certificate: &ServerCert,
+        answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(Some(certificate.acceptor()), Arc::new(answer)).await
     }
 
     async fn serve(tls: Option<TlsAcceptor>, answer: Arc<Answering>) -> Self {

@@ -87,6 +87,7 @@ const STATUS_NAMES: &[(&str, &str)] = &[
     ("405", "METHOD_NOT_ALLOWED"),
     ("408", "REQUEST_TIMEOUT"),
     ("409", "CONFLICT"),
+    ("410", "GONE"),
     ("413", "PAYLOAD_TOO_LARGE"),
     ("415", "UNSUPPORTED_MEDIA_TYPE"),
     ("422", "UNPROCESSABLE_ENTITY"),

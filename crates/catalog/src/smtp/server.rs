@@ -6,7 +6,7 @@ use tieline_manifest::Tree;
 use super::{
     encryption::{Begin, is_loopback, may_go_on},
     limits::PORTS,
-    session::{Session, Stream},
+    session::{Patience, Session, Stream},
 };
 
 /// A connection's fields, read.
@@ -61,15 +61,18 @@ impl<'a> Server<'a> {
 
     /// A conversation with TLS and sign-in done as the connection wants them.
     pub(super) async fn open(&self, admitted: &Admitted) -> Result<Session> {
-        let deadline = admitted.deadline();
+        let patience = Patience {
+            until: admitted.deadline(),
+            said: admitted.out_of_time().detail().to_owned(),
+        };
         let stream = Box::new(admitted.dial(self.host, self.port).await?);
         let (mut session, encrypted) = if self.begin == Begin::Implicit {
-            (Session::greet(self.tls(admitted, stream).await?, deadline).await?, true)
+            (Session::greet(self.tls(admitted, stream).await?, patience).await?, true)
         } else {
-            let session = Session::greet(stream, deadline).await?;
+            let session = Session::greet(stream, patience.clone()).await?;
             if session.offers_starttls() {
                 let stream = self.tls(admitted, session.starttls().await?).await?;
-                (Session::resume(stream, deadline).await?, true)
+                (Session::resume(stream, patience).await?, true)
             } else {
                 (session, false)
             }

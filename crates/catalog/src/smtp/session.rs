@@ -30,17 +30,25 @@ pub(super) struct Session {
     buffer: Vec<u8>,
     // The lines of the server's answer to EHLO.
     offers: Vec<String>,
-    deadline: Instant,
+    patience: Patience,
+}
+
+/// By when a conversation has to be over, and what is said when it was not.
+#[derive(Clone)]
+pub(super) struct Patience {
+    pub(super) until: Instant,
+    /// What gives it longer, in a sentence.
+    pub(super) said: String,
 }
 
 impl Session {
     /// Waits for the server's greeting and says hello.
-    pub(super) async fn greet(stream: Box<dyn Stream>, deadline: Instant) -> Result<Self> {
+    pub(super) async fn greet(stream: Box<dyn Stream>, patience: Patience) -> Result<Self> {
         let mut session = Self {
             stream,
             buffer: Vec::new(),
             offers: Vec::new(),
-            deadline,
+            patience,
         };
         let greeting = session.read().await?;
         if greeting.code != 220 {
@@ -51,12 +59,12 @@ impl Session {
     }
 
     /// Goes on after STARTTLS: the server does not greet again, and everything it said before counts no longer.
-    pub(super) async fn resume(stream: Box<dyn Stream>, deadline: Instant) -> Result<Self> {
+    pub(super) async fn resume(stream: Box<dyn Stream>, patience: Patience) -> Result<Self> {
         let mut session = Self {
             stream,
             buffer: Vec::new(),
             offers: Vec::new(),
-            deadline,
+            patience,
         };
         session.hello().await?;
         Ok(session)
@@ -245,7 +253,7 @@ impl Session {
     /// Says goodbye. The message is out; what happens now changes nothing.
     pub(super) async fn quit(mut self) {
         let _ = self.write(b"QUIT\r\n").await;
-        let _ = timeout_at(self.deadline, self.stream.shutdown()).await;
+        let _ = timeout_at(self.patience.until, self.stream.shutdown()).await;
     }
 
     /// One command, without its line end, and the reply to it.
@@ -265,10 +273,10 @@ impl Session {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
         };
-        match timeout_at(self.deadline, written).await {
+        match timeout_at(self.patience.until, written).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(broken().caused_by(error)),
-            Err(_) => Err(late()),
+            Err(_) => Err(late(&self.patience)),
         }
     }
 
@@ -284,11 +292,11 @@ impl Session {
             if let Some(reply) = taken {
                 return Ok(reply);
             }
-            match timeout_at(self.deadline, self.stream.read_buf(&mut self.buffer)).await {
+            match timeout_at(self.patience.until, self.stream.read_buf(&mut self.buffer)).await {
                 Ok(Ok(0)) => return Err(broken()),
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return Err(broken().caused_by(error)),
-                Err(_) => return Err(late()),
+                Err(_) => return Err(late(&self.patience)),
             }
         }
     }
@@ -302,8 +310,11 @@ fn broken() -> Error {
         .before_sending()
 }
 
-fn late() -> Error {
-    let detail = "The mail server did not answer in time, and the message was not handed over. Nothing was sent.";
+fn late(patience: &Patience) -> Error {
+    let said = &patience.said;
+    let detail = format!(
+        "The mail server did not answer in time, and the message was not handed over: nothing was sent. {said}"
+    );
     Error::new(Code::UpstreamTimeout, detail)
         .retry(Retry::Backoff)
         .before_sending()

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tieline::{
     Code, Connector, Connectors, Error, Json,
     call::{Call, Via},
+    credential::{CredentialType, NewCredential},
     error::Retry,
 };
 use tieline_testkit::{
@@ -207,8 +208,10 @@ async fn too_fast_and_in_trouble() {
         let (error, asked) = answered(Reply::empty(status), "send_message", message()).await;
         assert_eq!(
             (error.code(), error.retry_hint(), asked),
-            (Code::UpstreamUnavailable, Retry::Backoff, 1)
+            (Code::UpstreamUnavailable, Retry::Never, 1),
+            "the message may have been posted"
         );
+        assert!(error.detail().contains("may have taken effect"), "{error}");
     }
     let (error, asked) = answered(Reply::empty(503), "list_guilds", json!({})).await;
     assert_eq!((error.code(), asked), (Code::UpstreamUnavailable, 3));
@@ -337,4 +340,53 @@ async fn the_test_names_the_bot() {
         (result.success, result.error_code),
         (false, Some(Code::UpstreamUnauthorized))
     );
+}
+
+/// S001: the documented step, with the credential it names and no connection.
+#[tokio::test]
+async fn the_documented_step_goes_over_a_shared_credential() {
+    let posted = json!({ "id": "7", "channel_id": "123456789012345678" });
+    let twin = Twin::start([Reply::json(200, &posted)]).await;
+    let connectors = library::with(vec![discord(&twin)], &[]);
+    let by = library::stranger();
+    let new = NewCredential {
+        name: "bot".to_owned(),
+        description: None,
+        kind: CredentialType::Token,
+        connector: Some("discord".to_owned()),
+        auth: None,
+        data: json!({ "bot_token": TOKEN }).into(),
+        metadata: None,
+        environment: None,
+        expires_at: None,
+    };
+    let credential = connectors.create_credential(&by, new).await.unwrap();
+    let input = json!({
+        "channel_id": "123456789012345678",
+        "content": "Hello from workflow!",
+        "embeds": [{
+            "title": "Workflow Complete",
+            "description": "Your workflow finished successfully",
+            "color": 3066993,
+            "fields": [{ "name": "Status", "value": "Success", "inline": true }],
+        }],
+    });
+    let call = Call {
+        connector: Some("discord".to_owned()),
+        action: "send_message".to_owned(),
+        input: input.clone().into(),
+        via: Via::Credential {
+            credential: credential.id,
+            config: None,
+        },
+        idempotency_key: None,
+    };
+    let called = evidence::told(connectors.call(&by, call).await.map(|called| called.output)).unwrap();
+    assert_eq!(called.to_value()["id"], "7");
+    let [sent] = twin.seen().try_into().unwrap();
+    assert_eq!(sent.target, "/api/v10/channels/123456789012345678/messages");
+    assert_eq!(sent.header("authorization"), Some(format!("Bot {}", &*TOKEN).as_str()));
+    for field in ["content", "embeds"] {
+        assert_eq!(sent.json()[field], input[field]);
+    }
 }

@@ -5,34 +5,41 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     time::Instant,
 };
 use tokio_rustls::client::TlsStream;
 
-use super::Admitted;
+use super::{Admitted, Dialled};
 use crate::{
     error::{Code, Error, Result, Retry},
-    http::TlsRoots,
+    http::{TlsRoots, seat, timeouts::connect_timeout},
 };
 
 impl Admitted {
     /// A connection to a host that is not HTTP, through the one judge of addresses.
     ///
     /// # Errors
-    /// `EGRESS_FORBIDDEN`, `UPSTREAM_UNREACHABLE`, `UPSTREAM_TIMEOUT`.
-    pub async fn dial(&self, host: &str, port: u16) -> Result<TcpStream> {
+    /// `EGRESS_FORBIDDEN`, `UPSTREAM_UNREACHABLE`, `UPSTREAM_TIMEOUT`; `OVERLOADED` when the tenant has too many
+    /// conversations with this host already.
+    pub async fn dial(&self, host: &str, port: u16) -> Result<Dialled> {
+        let inner = &self.connectors.inner;
+        let seat = seat(&inner.hosts, self.by.tenant, host)?;
         let left = self.deadline.saturating_duration_since(Instant::now());
-        self.connectors
-            .inner
-            .egress
-            .dial(
-                self.by.tenant,
-                host,
-                port,
-                left.min(self.connectors.inner.timeouts.connect),
-            )
-            .await
+        let within = left.min(inner.timeouts.connect);
+        let dialled = inner.egress.dial(self.by.tenant, host, port, within).await;
+        let stream = dialled.map_err(|error| match error.code() {
+            // The call ended it, and not the wait for connections.
+            Code::UpstreamTimeout if left < inner.timeouts.connect => self.out_of_time(),
+            _ => error,
+        })?;
+        Ok(Dialled::new(stream, seat))
+    }
+
+    /// That the call's time was over before anything was sent, and what gives it more.
+    pub fn out_of_time(&self) -> Error {
+        Error::new(Code::UpstreamTimeout, self.allotted.passed())
+            .retry(Retry::Backoff)
+            .before_sending()
     }
 
     /// TLS over a connection that was dialled, trusting whom the HTTP client trusts. `host` is what the certificate
@@ -72,11 +79,12 @@ impl Admitted {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin,
     {
-        let late = || {
-            Error::new(Code::UpstreamTimeout, self.allotted.passed())
-                .retry(Retry::Backoff)
-                .before_sending()
+        let connect = self.connectors.inner.timeouts.connect;
+        let until = Instant::now() + connect;
+        let late = || match until < self.deadline {
+            true => connect_timeout("finish the TLS handshake", connect),
+            false => self.out_of_time(),
         };
-        crate::http::tls::begin(trust, host, stream, self.deadline, late).await
+        crate::http::tls::begin(trust, host, stream, until.min(self.deadline), late).await
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ApiKey, Permissions, check_expiry, permissions_text};
+use super::{ApiKey, KeyNetwork, Permissions, check_expiry, networks, permissions_text};
 use crate::{
     audit::Actor,
     clock::Timestamp,
@@ -31,6 +31,10 @@ pub struct ApiKeyPatch {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Option<String>")]
     pub expires_at: Option<Option<Timestamp>>,
+    /// From where it may be used from now on: the whole list; `null` for everywhere.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<Vec<KeyNetwork>>")]
+    pub allowed_networks: Option<Option<Vec<KeyNetwork>>>,
 }
 
 impl Connectors {
@@ -49,8 +53,14 @@ impl Connectors {
             return Err(Error::new(Code::RequestInvalid, detail));
         }
         let mut fields = Vec::new();
-        let before = json!({ "permissions": read.permissions, "expiresAt": row.expires_at });
+        let before = json!({
+            "permissions": read.permissions, "expiresAt": row.expires_at, "allowedNetworks": read.allowed_networks,
+        });
         let given = patch.permissions.clone();
+        let placed = patch
+            .allowed_networks
+            .clone()
+            .unwrap_or_else(|| read.allowed_networks.clone());
         if let Some(name) = patch.name.filter(|name| *name != row.name) {
             check_name("/name", &name)?;
             row.name = name;
@@ -65,12 +75,18 @@ impl Connectors {
             row.expires_at = expires_at;
             fields.push("expiresAt");
         }
+        if placed != read.allowed_networks {
+            networks::check(placed.as_deref())?;
+            row.networks = networks::text(placed.as_deref())?;
+            fields.push("allowedNetworks");
+        }
         if fields.is_empty() {
             return self.shown_api_key(&row);
         }
         row.version = read.version + 1;
         let after = json!({
             "permissions": given.as_ref().unwrap_or(&read.permissions), "expiresAt": row.expires_at,
+            "allowedNetworks": placed,
         });
         let detail = json!({ "fields": fields, "from": before, "to": after });
         let trail = self.trail(by, "api_key.updated", row.id, detail, &[EventKind::ApiKeyUpdated])?;

@@ -57,6 +57,8 @@ impl Connectors {
             connector: connector.id().to_owned(),
             name: name.to_owned(),
             display_name,
+            description: connect.description.clone(),
+            sync_frequency: connect.sync_frequency,
             auth: fields.auth,
             config: config_text(&fields.public)?,
             credential: connect.credential,
@@ -115,6 +117,9 @@ impl Connectors {
         if let Some(display_name) = &connect.display_name {
             row.display_name = display_name.clone();
         }
+        if connect.description.is_some() {
+            row.description = connect.description.clone();
+        }
         row.enabled = true;
         row.auth = fields.auth;
         row.config = config_text(&fields.public)?;
@@ -138,6 +143,16 @@ impl Connectors {
         if let Some(name) = patch.display_name.as_ref().filter(|name| **name != row.display_name) {
             row.display_name = name.clone();
             fields.push("displayName".to_owned());
+            events.push(EventKind::ConnectorUpdated);
+        }
+        if let Some(description) = patch.description.as_ref().filter(|text| **text != row.description) {
+            row.description = description.clone();
+            fields.push("description".to_owned());
+            events.push(EventKind::ConnectorUpdated);
+        }
+        if let Some(frequency) = patch.sync_frequency.filter(|wanted| *wanted != row.sync_frequency) {
+            row.sync_frequency = frequency;
+            fields.push("syncFrequency".to_owned());
             events.push(EventKind::ConnectorUpdated);
         }
         let changed = self.patch_fields(by, old, &mut row, patch).await?;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tieline_manifest::Json;
 
+use super::SyncFrequency;
 use crate::{
     clock::{Rfc3339, Timestamp},
     environment::Environment,
@@ -28,6 +29,10 @@ pub struct Connection {
     pub name: String,
     /// What people call it.
     pub display_name: String,
+    /// More about it.
+    pub description: Option<String>,
+    /// How often its records are wanted.
+    pub sync_frequency: SyncFrequency,
     /// For whom inside the tenant.
     pub scope: Scope,
     /// Where it belongs, for life.
@@ -139,6 +144,8 @@ impl Connection {
             connector: row.connector.clone(),
             name: row.name.clone(),
             display_name: row.display_name.clone(),
+            description: row.description.clone(),
+            sync_frequency: row.sync_frequency,
             scope: row.scope.clone(),
             environment: row.environment,
             auth: row.auth.clone(),

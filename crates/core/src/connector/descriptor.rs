@@ -69,7 +69,7 @@ pub struct SetupStep {
 pub struct AuthDescriptor {
     /// Its identifier within the connector.
     pub id: String,
-    /// What kind it is: `none`, `api_key`, `bearer`, `basic`, `custom_headers` or `custom`.
+    /// What kind it is: `none`, `api_key`, `bearer`, `basic`, `custom_headers`, `oauth2` or `custom`.
     pub r#type: String,
     /// What people call it.
     pub label: String,

@@ -27,6 +27,7 @@ use crate::{
     session::{Sessions, Throttle},
     shares::Shares,
     store::Store,
+    tenant::{GoneTenants, TenantBounds},
     user::Passwords,
     vault::{EnvelopeVault, MasterKey, Vault},
 };
@@ -46,6 +47,7 @@ pub struct ConnectorsBuilder {
     resolver: Option<Arc<dyn Resolve>>,
     tls_roots: TlsRoots,
     rates: RateLimits,
+    bounds: TenantBounds,
     timeouts: Timeouts,
     clock: Option<Arc<dyn Clock>>,
     random: Option<Arc<dyn Random>>,
@@ -135,6 +137,13 @@ impl ConnectorsBuilder {
         self
     }
 
+    /// How much one tenant may have.
+    #[must_use]
+    pub fn tenant_bounds(mut self, bounds: TenantBounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
     /// Who tells the time; the machine, unless given.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -210,6 +219,8 @@ impl ConnectorsBuilder {
                 passwords,
                 throttle: Throttle::default(),
                 turns: Turns::default(),
+                gone: GoneTenants::default(),
+                bounds: self.bounds,
                 memory: Shares::new(MAX_MEMORY, MAX_MEMORY_PER_TENANT),
                 hosts: Shares::new(MAX_CALLS_IN_FLIGHT, MAX_EXCHANGES_PER_HOST),
                 repeats: Repeats::default(),

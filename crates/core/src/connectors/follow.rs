@@ -88,6 +88,10 @@ impl Connectors {
                 | EventKind::MemberAdded
                 | EventKind::SessionCreated,
             ) => return Ok(()),
+            Some(EventKind::TenantDeleted) => {
+                self.forget_tenant(row.tenant);
+                return Ok(());
+            }
             Some(
                 EventKind::ConnectorConnected
                 | EventKind::ConnectorDisconnected
@@ -171,6 +175,7 @@ mod tests {
             permissions: Permissions::new(),
             expires_at: None,
             environment: None,
+            allowed_networks: None,
         };
         house.create_api_key(by, new).await.unwrap()
     }

@@ -18,6 +18,9 @@ impl Connectors {
         if let Err(error) = self.save_api_key_uses().await {
             tracing::warn!(code = %error.code(), "the last uses of API keys cannot be written down");
         }
+        if let Err(error) = self.sweep_deleted_tenants().await {
+            tracing::warn!(code = %error.code(), "what deleted tenants left cannot be taken out");
+        }
         if let Err(error) = self.announce_expiries().await {
             tracing::warn!(code = %error.code(), "the expiry of credentials cannot be announced");
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use tieline_manifest::{Json, Tree};
 
-use super::{Credential, check_description, expiry, metadata_text};
+use super::{Credential, expiry, metadata_text};
 use crate::{
     audit::Actor,
     clock::Timestamp,
@@ -15,6 +15,7 @@ use crate::{
     id::CredentialId,
     limits::{MAX_CREDENTIAL_FIELDS, MAX_NAME_CHARS, MAX_SECRET_BYTES, MAX_UPDATE_ATTEMPTS},
     merged::{Held, Merged, again, config_text},
+    name::check_description,
     secret::Secret,
     store::{CredentialRow, Updated},
 };

@@ -48,6 +48,11 @@ impl Network {
         self.prefix
     }
 
+    /// Whether all addresses of another network are in it.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.prefix <= other.prefix && self.holds(other.first)
+    }
+
     /// Whether an address is in it; never across the families.
     pub fn holds(&self, address: IpAddr) -> bool {
         addresses::holds(self.first, self.prefix, address)

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     addresses::{self, Reach},
+    detour::Detour,
     network::Network,
     target::Host,
 };
@@ -22,8 +23,10 @@ pub struct EgressPolicy {
     /// Public addresses of this machine, refused like private ones. Private interface addresses need no entry: their
     /// ranges are forbidden as they are.
     pub own: Vec<IpAddr>,
-    /// Host and port of the database that holds our own data. Nobody is connected to it, by whatever name or address.
-    pub own_database: Option<(String, u16)>,
+    /// Names that are reached somewhere else than the resolver says. They open nothing.
+    pub detours: Vec<Detour>,
+    /// Hosts and ports of the database that holds our own data. Nobody is connected to it, by whatever name or address.
+    pub own_database: Vec<(String, u16)>,
 }
 
 /// One opening: a network, narrowed by port, tenant and host name.

@@ -47,6 +47,8 @@ codes! {
     Unauthenticated = "UNAUTHENTICATED",
     /// The key is valid but lacks a permission.
     PermissionDenied = "PERMISSION_DENIED",
+    /// The key may not be used from where the request came.
+    NetworkNotAllowed = "NETWORK_NOT_ALLOWED",
     /// The key is bound to another environment than what it would use or change.
     EnvironmentMismatch = "ENVIRONMENT_MISMATCH",
     /// The idempotency key was used with another request.
@@ -69,6 +71,10 @@ codes! {
     LinkInvalid = "LINK_INVALID",
     /// A tenant keeps at least one owner.
     LastOwner = "LAST_OWNER",
+    /// The tenant has as many of these as one may.
+    LimitReached = "LIMIT_REACHED",
+    /// The tenant was deleted while the request ran.
+    TenantDeleted = "TENANT_DELETED",
     /// The caller, its tenant or its address came too often.
     RateLimited = "RATE_LIMITED",
     /// The server is stopping and had no time left for the request.
@@ -107,8 +113,12 @@ codes! {
     ManifestInvalid = "MANIFEST_INVALID",
     /// Two connectors have one id.
     ConnectorIdTaken = "CONNECTOR_ID_TAKEN",
+    /// The connector's type that a body names is none of the catalog's.
+    ConnectorTypeUnknown = "CONNECTOR_TYPE_UNKNOWN",
 
     // Connections and credentials.
+    /// A status that there is not, or that cannot be asked for.
+    StatusInvalid = "STATUS_INVALID",
     /// The connection exists but is switched off.
     ConnectionDisabled = "CONNECTION_DISABLED",
     /// The connection only reads, and the call would write.

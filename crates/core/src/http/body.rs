@@ -183,6 +183,9 @@ async fn read_plain(
             continue;
         }
         if all.is_empty() {
+            // Room for all that is announced: what grows step by step is there twice at each of them.
+            let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+            all.reserve(size.saturating_add(announced).min(limits.bytes));
             all.extend_from_slice(&std::mem::take(&mut first));
         }
         all.extend_from_slice(&data);

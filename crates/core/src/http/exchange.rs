@@ -141,7 +141,7 @@ pub async fn pass(
 }
 
 async fn send(outbound: &dyn Outbound, outgoing: Outgoing, with: &With<'_>, shown: String) -> Result<Answer> {
-    let seat = seat(&outgoing.target, with)?;
+    let seat = seat(with.hosts, with.tenant, &outgoing.target.host())?;
     let sent = outgoing.body.size_hint().exact().unwrap_or(0);
     let (head, body) = outbound.send(outgoing).await?.into_parts();
     Ok(Answer {
@@ -168,11 +168,9 @@ fn reason(extensions: &Extensions, status: StatusCode) -> String {
     )
 }
 
-/// One of the tenant's exchanges with this host, until its answer was read.
-fn seat(target: &Target, with: &With<'_>) -> Result<Share<TenantAndHost>> {
-    let host = target.host();
-    let seat = with.hosts.take((with.tenant, host.clone()), 1);
-    seat.ok_or_else(|| {
+/// One of the tenant's conversations with this host, until its answer was read, or until it was hung up on.
+pub(crate) fn seat(hosts: &Shares<TenantAndHost>, tenant: TenantId, host: &str) -> Result<Share<TenantAndHost>> {
+    hosts.take((tenant, host.to_ascii_lowercase()), 1).ok_or_else(|| {
         let detail = format!(
             "Too many calls to {host} are under way and it has not answered yet: nothing was sent. Try again in a moment."
         );

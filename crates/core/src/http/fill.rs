@@ -96,6 +96,7 @@ fn pieces<'a>(text: &'a Text, secrets: &dyn Secrets) -> Result<Vec<Piece<'a>>> {
     let each = text.0.iter().map(|segment| match segment {
         Segment::Literal(literal) => Ok(Piece::Literal(literal)),
         Segment::Slot(slot) => join(slot, secrets).map(|value| Piece::Slot(value, slot.encode)),
+        Segment::Bytes(_) => Err(Error::internal("fill a request", "a file stands outside a body")),
     });
     each.collect()
 }
@@ -120,8 +121,19 @@ pub(super) fn fill_header(name: &str, text: &Text, secrets: &dyn Secrets) -> Res
 pub(super) fn fill_body(text: &Text, secrets: &dyn Secrets) -> Result<Bytes> {
     match text.as_literal() {
         Some(literal) => Ok(Bytes::copy_from_slice(literal.as_bytes())),
-        None => fill(text, secrets).map(wiped),
+        None if text.has_slots() => fill(text, secrets).map(wiped),
+        None => Ok(joined(text)),
     }
+}
+
+/// A body with files and without secrets: the manifest language keeps them apart.
+fn joined(text: &Text) -> Bytes {
+    let parts = text.0.iter().map(|segment| match segment {
+        Segment::Literal(literal) => literal.as_bytes(),
+        Segment::Bytes(bytes) => bytes,
+        Segment::Slot(_) => &[],
+    });
+    parts.collect::<Vec<_>>().concat().into()
 }
 
 /// Bytes that are wiped when the last holder lets go of them.
@@ -375,6 +387,15 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "Sensitive");
         let plain = fill_header("accept", &Text::literal("text/plain"), &One("")).unwrap();
         assert!(!plain.is_sensitive());
+    }
+
+    #[test]
+    fn a_file_keeps_its_bytes_and_stands_in_no_header() {
+        let mut text = Text::literal("a");
+        text.0.push(Segment::Bytes(vec![0xff, 0, 0xfe]));
+        text.push_str("b");
+        assert_eq!(fill_body(&text, &One("")).unwrap().as_ref(), b"a\xff\x00\xfeb");
+        assert!(fill_header("x-note", &text, &One("")).is_err());
     }
 
     #[test]

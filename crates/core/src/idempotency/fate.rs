@@ -13,6 +13,11 @@ pub(super) enum Fate {
     Unknown,
 }
 
+/// Whether nobody knows what a request did that failed so.
+pub(crate) fn outcome_is_unknown(error: &Error) -> bool {
+    of(error) == Fate::Unknown
+}
+
 /// The fate of a failed request. Every code is sorted by name. In doubt it is unknown: to refuse a repeat in vain is a
 /// nuisance, to run a write twice is not to be mended.
 pub(super) fn of(error: &Error) -> Fate {
@@ -32,6 +37,7 @@ pub(super) fn of(error: &Error) -> Fate {
         | Code::Unauthenticated
         | Code::PermissionDenied
         | Code::EnvironmentMismatch
+        | Code::NetworkNotAllowed
         | Code::IdempotencyKeyReused
         | Code::IdempotencyInProgress
         | Code::NotFound
@@ -52,10 +58,13 @@ pub(super) fn of(error: &Error) -> Fate {
         | Code::ConnectorDefaultConfigRequired
         | Code::ConnectorScopeInvalid
         | Code::ConnectorScopeIdentifierRequired
+        | Code::ConnectorTypeUnknown
+        | Code::StatusInvalid
         | Code::ConnectionDisabled
         | Code::ConnectionReadOnly
         | Code::ConnectionConflict
         | Code::NameTaken
+        | Code::LimitReached
         | Code::CredentialExpired
         | Code::CredentialInUse
         | Code::ConnectorIdTaken
@@ -73,6 +82,7 @@ pub(super) fn of(error: &Error) -> Fate {
         Code::ConnectorActionFailed | Code::ConnectorActionOutputInvalid => Fate::Refused,
         // Nothing is known of a run that was cut, or lost before; nor does an answer tell that did not come whole.
         Code::ServerStopping
+        | Code::TenantDeleted
         | Code::IdempotencyOutcomeUnknown
         | Code::IdempotencyAnswerNotKept
         | Code::Internal

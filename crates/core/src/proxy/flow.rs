@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 
@@ -17,6 +18,7 @@ use crate::{
     admit::Admitted,
     error::{Error, Result},
     http::{Answer, IncomingBody, OutgoingBody},
+    tenant::cut,
 };
 
 /// How many bytes of a body left so far.
@@ -65,6 +67,7 @@ impl Body for Counted {
 pub(super) struct Flow {
     inner: IncomingBody,
     admitted: Admitted,
+    gone: BoxFuture<'static, ()>,
     status: u16,
     sent: Sent,
 }
@@ -74,6 +77,7 @@ impl Flow {
         let flow = Self {
             status: answer.status.as_u16(),
             inner: answer.into_body(),
+            gone: admitted.gone().fuse().boxed(),
             admitted,
             sent,
         };
@@ -91,6 +95,11 @@ impl Body for Flow {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = self.get_mut();
+        if this.gone.poll_unpin(cx).is_ready() {
+            let broken: Result<Bytes> = Err(cut());
+            this.admitted.ended(&broken);
+            return Poll::Ready(Some(broken.map(Frame::data)));
+        }
         loop {
             let frame = match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
                 Some(Ok(frame)) if !frame.is_data() => continue,

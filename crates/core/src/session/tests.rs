@@ -58,6 +58,7 @@ impl Houses {
             permissions: Default::default(),
             expires_at: None,
             environment: None,
+            allowed_networks: None,
         };
         let (first_key, _) = one.new_api_key(&by, TENANT, new).unwrap();
         let trail = one.trail(&by, "tenant.created", TENANT, json!({}), &[]).unwrap();

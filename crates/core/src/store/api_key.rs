@@ -25,6 +25,8 @@ pub struct ApiKeyRow {
     pub permissions: String,
     /// The environment it is bound to.
     pub environment: Option<Environment>,
+    /// From where it may be used, as JSON text; from everywhere, unless it says.
+    pub networks: Option<String>,
     /// Rises with every change of the row; its use is none.
     pub version: u64,
     /// Who made it.
@@ -73,7 +75,7 @@ pub trait ApiKeyStore: Send + Sync + 'static {
     /// A tenant's keys by identifier, those after `after`.
     fn api_keys(&self, tenant: TenantId, after: Option<ApiKeyId>, limit: usize) -> StoreFuture<'_, Vec<ApiKeyRow>>;
 
-    /// Replaces name, permissions and expiry of the key with this identifier, if its stored version is
+    /// Replaces name, permissions, expiry and networks of the key with this identifier, if its stored version is
     /// `expected_version` and it is not revoked. Nothing else of a key ever changes.
     fn update_api_key(&self, key: ApiKeyRow, expected_version: u64, trail: Trail) -> StoreFuture<'_, Updated>;
 
@@ -81,6 +83,6 @@ pub trait ApiKeyStore: Send + Sync + 'static {
     /// key, so it has no trail and leaves the version alone.
     fn note_api_key_uses(&self, uses: Vec<ApiKeyUse>) -> StoreFuture<'_, ()>;
 
-    /// Revokes a key from `at` on. `false` when there is none, or when it was revoked before.
+    /// Revokes a key from `at` on, and takes the links that it made. `false` when there is none, or when it was revoked before.
     fn revoke_api_key(&self, tenant: TenantId, id: ApiKeyId, at: Timestamp, trail: Trail) -> StoreFuture<'_, bool>;
 }

@@ -6,8 +6,10 @@ use super::StoreFuture;
 use crate::{
     audit::Trail,
     clock::Timestamp,
+    connection::SyncFrequency,
     environment::Environment,
     id::{ConnectionId, CredentialId, TenantId},
+    limits::MAX_PAGE,
     scope::Scope,
 };
 
@@ -28,6 +30,10 @@ pub struct ConnectionRow {
     pub name: String,
     /// What people call it.
     pub display_name: String,
+    /// More about it.
+    pub description: Option<String>,
+    /// How often its records are wanted.
+    pub sync_frequency: SyncFrequency,
     /// Which of the connector's auth methods it uses.
     pub auth: String,
     /// The fields that are no secret, as JSON text.
@@ -99,9 +105,13 @@ pub struct ConnectionFilter {
     pub connector: Option<String>,
     /// Switched on or off.
     pub enabled: Option<bool>,
+    /// Of one of these healths; of any, when there is none.
+    pub health: Vec<HealthState>,
     /// Belonging there.
     pub environment: Option<Environment>,
-    /// Only those whose identifier sorts after this one.
+    /// From the newest on: identifiers fall.
+    pub newest_first: bool,
+    /// Only those behind this identifier, in the order asked for.
     pub after: Option<ConnectionId>,
     /// At most this many.
     pub limit: usize,
@@ -147,6 +157,27 @@ pub trait ConnectionStore: Send + Sync + 'static {
 
     /// Connections by identifier.
     fn connections(&self, filter: ConnectionFilter) -> StoreFuture<'_, Vec<ConnectionRow>>;
+
+    /// How many connections a filter holds, its page and its bound set aside. Whoever can count without reading the rows
+    /// does.
+    fn count_connections(&self, filter: ConnectionFilter) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let mut page = ConnectionFilter {
+                after: None,
+                limit: MAX_PAGE,
+                ..filter
+            };
+            let mut count = 0;
+            loop {
+                let rows = self.connections(page.clone()).await?;
+                count += rows.len() as u64;
+                page.after = rows.last().map(|row| row.id);
+                if rows.len() < MAX_PAGE {
+                    return Ok(count);
+                }
+            }
+        })
+    }
 
     /// Writes a new row, unless its unique name is taken.
     fn insert_connection(&self, row: ConnectionRow, trail: Trail) -> StoreFuture<'_, Inserted<ConnectionRow>>;

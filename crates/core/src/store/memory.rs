@@ -8,11 +8,12 @@ mod link;
 mod membership;
 mod session;
 mod setting;
+mod tenant;
 mod usage;
 mod user;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     ops::Bound,
     sync::{
@@ -26,7 +27,7 @@ use tokio::sync::Notify;
 use super::{
     ApiKeyRow, ApiKeyStore, ApiKeyUse, AuditRow, CallRow, ConnectionFilter, ConnectionRow, ConnectionStore,
     CredentialRow, DataKeyRow, DataKeyStore, Door, FeedRow, FeedStore, IdempotencyRow, Inserted, LinkRow,
-    MembershipRow, Renamed, SessionRow, Store, StoreFuture, Sums, TenantRow, TenantStore, Updated, UserRow,
+    MembershipRow, SessionRow, Store, StoreFuture, Sums, TenantRow, Updated, UserRow, tenant_is_deleted,
 };
 use crate::{
     audit::{GENESIS, Trail},
@@ -48,6 +49,7 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct State {
     tenants: BTreeMap<TenantId, TenantRow>,
+    deleted_tenants: BTreeSet<TenantId>,
     users: BTreeMap<UserId, UserRow>,
     memberships: BTreeMap<(TenantId, UserId), MembershipRow>,
     links: BTreeMap<(TenantId, UserId), LinkRow>,
@@ -111,6 +113,9 @@ impl MemoryStore {
         Box::pin(async move {
             trail.check_tenant(tenant)?;
             let mut state = self.lock();
+            if state.deleted_tenants.contains(&tenant) {
+                return Err(tenant_is_deleted());
+            }
             let rows = state.continue_chain(tenant, &trail);
             let value = match verb(&mut state)? {
                 Unchanged(value) => return Ok(value),
@@ -181,65 +186,6 @@ fn beyond<T>(after: Option<T>) -> (Bound<T>, Bound<T>) {
     (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
 }
 
-impl TenantStore for MemoryStore {
-    fn create_tenant(
-        &self,
-        tenant: TenantRow,
-        first_key: ApiKeyRow,
-        trail: Trail,
-    ) -> StoreFuture<'_, Inserted<TenantRow>> {
-        self.change(tenant.id, trail, move |state| {
-            if first_key.tenant != tenant.id {
-                return Err(Error::internal(
-                    "a first key names another tenant",
-                    first_key.tenant.to_string(),
-                ));
-            }
-            if let Some(row) = state.tenants.values().find(|row| row.name == tenant.name) {
-                return Ok(Unchanged(Inserted::Taken(row.clone())));
-            }
-            if state.tenants.contains_key(&tenant.id) {
-                return Err(taken("a tenant with this id exists"));
-            }
-            state.check_api_key(&first_key)?;
-            state.tenants.insert(tenant.id, tenant);
-            state.put_api_key(first_key);
-            Ok(Changed(Inserted::Inserted))
-        })
-    }
-
-    fn rename_tenant(&self, id: TenantId, name: String, trail: Trail) -> StoreFuture<'_, Renamed> {
-        self.change(id, trail, move |state| {
-            if state.tenants.values().any(|row| row.name == name && row.id != id) {
-                return Ok(Unchanged(Renamed::Taken));
-            }
-            match state.tenants.get_mut(&id) {
-                Some(row) if row.name != name => {
-                    row.name = name;
-                    Ok(Changed(Renamed::Renamed))
-                }
-                _ => Ok(Unchanged(Renamed::Unchanged)),
-            }
-        })
-    }
-
-    fn tenant(&self, id: TenantId) -> StoreFuture<'_, Option<TenantRow>> {
-        self.read(move |state| state.tenants.get(&id).cloned())
-    }
-
-    fn tenant_by_name(&self, name: &str) -> StoreFuture<'_, Option<TenantRow>> {
-        let name = name.to_owned();
-        self.read(move |state| state.tenants.values().find(|row| row.name == name).cloned())
-    }
-
-    fn tenants(&self, after: Option<TenantId>, limit: usize) -> StoreFuture<'_, Vec<TenantRow>> {
-        self.read(move |state| {
-            let rows = state.tenants.range(beyond(after));
-            rows.take(limit).map(|(_, row)| row.clone()).collect()
-        })
-    }
-}
-
 impl ApiKeyStore for MemoryStore {
     fn create_api_key(&self, key: ApiKeyRow, trail: Trail) -> StoreFuture<'_, ()> {
         self.change(key.tenant, trail, move |state| {
@@ -272,6 +218,7 @@ impl ApiKeyStore for MemoryStore {
                     row.name = key.name;
                     row.permissions = key.permissions;
                     row.expires_at = key.expires_at;
+                    row.networks = key.networks;
                     row.version = key.version;
                     Ok(Changed(Updated::Updated))
                 }
@@ -297,6 +244,10 @@ impl ApiKeyStore for MemoryStore {
             match state.api_keys.get_mut(&(tenant, id)) {
                 Some(row) if row.revoked_at.is_none() => {
                     row.revoked_at = Some(at);
+                    let maker = id.to_string();
+                    state
+                        .links
+                        .retain(|_, row| row.tenant != tenant || row.created_by != maker);
                     Ok(Changed(true))
                 }
                 _ => Ok(Unchanged(false)),
@@ -337,10 +288,17 @@ impl ConnectionStore for MemoryStore {
                     && filter
                         .environment
                         .is_none_or(|environment| row.environment == environment)
-                    && filter.after.is_none_or(|after| row.id > after)
+                    && (filter.health.is_empty() || filter.health.contains(&row.health.state))
+                    && filter.after.is_none_or(|after| match filter.newest_first {
+                        true => row.id < after,
+                        false => row.id > after,
+                    })
             };
             let rows = state.connections.values().filter(fits);
-            rows.take(filter.limit).cloned().collect()
+            match filter.newest_first {
+                true => rows.rev().take(filter.limit).cloned().collect(),
+                false => rows.take(filter.limit).cloned().collect(),
+            }
         })
     }
 

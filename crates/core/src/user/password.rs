@@ -1,11 +1,11 @@
 //! Passwords: Argon2id (RFC 9106), a few at once, off the runtime's threads.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
@@ -35,7 +35,26 @@ pub(crate) struct Passwords {
     /// Places to stand, hashing or waiting.
     room: Arc<Semaphore>,
     turns: Arc<Semaphore>,
+    memory: Arc<Memory>,
     hashed: AtomicU64,
+}
+
+/// What hashing is done in, kept for the next: never more than there are turns. Given back to the system's allocator each
+/// time, it would stay with each of the many threads that once hashed something.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Vec<Block>>>);
+
+impl Memory {
+    /// Works in as many blocks as are asked for. Nothing of the work is left in them.
+    fn with<T>(&self, blocks: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = kept().pop().unwrap_or_default();
+        memory.resize(blocks, Block::new());
+        let done = work(&mut memory);
+        memory.fill(Block::new());
+        kept().push(memory);
+        done
+    }
 }
 
 /// A stored hash, taken apart.
@@ -81,6 +100,7 @@ impl Passwords {
             random,
             room: Arc::new(Semaphore::new(MAX_PASSWORD_HASHES + MAX_WAITING_PASSWORDS)),
             turns: Arc::new(Semaphore::new(MAX_PASSWORD_HASHES)),
+            memory: Arc::default(),
             hashed: AtomicU64::new(0),
         }
     }
@@ -140,10 +160,11 @@ impl Passwords {
         let turn = self.turns.clone().acquire_owned().await;
         let turn = turn.map_err(|error| Error::internal("the turns for passwords are never closed", error))?;
         self.hashed.fetch_add(1, Ordering::Relaxed);
+        let memory = self.memory.clone();
         let work = tokio::task::spawn_blocking(move || {
             // Place and turn end with the work, and not with whoever waited for it.
             let _held = (place, turn);
-            let hash = shape.hash(password.reveal());
+            let hash = shape.hash(password.reveal(), &memory);
             hash.map(|hash| (shape, hash))
         });
         work.await
@@ -152,13 +173,16 @@ impl Passwords {
 }
 
 impl Stored {
-    fn hash(&self, password: &str) -> Result<Vec<u8>> {
+    fn hash(&self, password: &str, memory: &Memory) -> Result<Vec<u8>> {
         let trouble = |error: argon2::Error| Error::internal("Argon2id failed", error.to_string());
         let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(HASH_BYTES)).map_err(trouble)?;
+        let blocks = params.block_count();
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let mut hash = vec![0; HASH_BYTES];
-        argon2
-            .hash_password_into(password.as_bytes(), &self.salt, &mut hash)
+        memory
+            .with(blocks, |memory| {
+                argon2.hash_password_into_with_memory(password.as_bytes(), &self.salt, &mut hash, memory)
+            })
             .map_err(trouble)?;
         Ok(hash)
     }
@@ -244,13 +268,17 @@ mod tests {
             salt: b"somesalt".to_vec(),
             hash: Vec::new(),
         };
+        let memory = Memory::default();
         let hash: String = shape
-            .hash("password")
+            .hash("password", &memory)
             .unwrap()
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
         assert_eq!(hash, "9dfeb910e80bad0311fee20f9c0e2b12c17987b4cac90c2ef54d5b3021c68bfe");
+        let kept = memory.0.lock().unwrap();
+        let blank = |block: &Block| block.as_ref().iter().all(|word| *word == 0);
+        assert!(kept.len() == 1 && kept[0].len() == 256 && kept[0].iter().all(blank));
     }
 
     #[tokio::test]

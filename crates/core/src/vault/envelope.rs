@@ -201,6 +201,10 @@ impl Vault for EnvelopeVault {
         })
     }
 
+    fn forget(&self, tenant: TenantId) {
+        self.rings.forget(tenant, &());
+    }
+
     fn marker(&self, tenant: TenantId) -> Marker {
         Marker::new(&self.master.derive(Purpose::Calls(tenant)))
     }

@@ -190,7 +190,15 @@ impl MasterKey {
 /// `MASTER_KEY_MISMATCH`, and trouble with the store.
 pub async fn check_master(master: &MasterKey, store: &dyn DataKeyStore) -> Result<()> {
     let fingerprint = master.fingerprint();
-    if store.keep_master_fingerprint(fingerprint).await? == fingerprint {
+    check_fingerprint(master, store.keep_master_fingerprint(fingerprint).await?)
+}
+
+/// Whether data with this fingerprint was sealed with this key.
+///
+/// # Errors
+/// `MASTER_KEY_MISMATCH`.
+pub fn check_fingerprint(master: &MasterKey, kept: [u8; 32]) -> Result<()> {
+    if kept == master.fingerprint() {
         return Ok(());
     }
     Err(Error::new(

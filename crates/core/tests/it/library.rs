@@ -69,6 +69,7 @@ async fn a_tenants_first_key_opens_its_door_and_a_revoked_one_does_not() {
         permissions: [("admin".to_owned(), true)].into(),
         expires_at: None,
         environment: None,
+        allowed_networks: None,
     };
     let made = house
         .connectors

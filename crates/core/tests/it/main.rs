@@ -5,6 +5,7 @@
 mod call;
 mod connection;
 mod credential;
+mod dial;
 mod egress;
 mod exchange;
 mod hostile;
@@ -18,4 +19,5 @@ mod outcome;
 mod proxy;
 mod rate;
 mod store;
+mod tenant;
 mod tls;

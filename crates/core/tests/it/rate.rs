@@ -5,6 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use serde_json::json;
 use tieline::{
     Code, MemoryStore, Scope,
+    api_key::{NewApiKey, Origin},
     audit::Actor,
     clock::{Clock, SignedDuration, TestClock, Timestamp},
     connection::{Connect, Connection},
@@ -276,14 +277,22 @@ async fn k1_wrong_keys_are_limited_for_each_address_and_lock_no_good_one_out() {
     };
     let paced = Paced::new(&acme(1, "{}", ""), limits);
     let connectors = &paced.house.connectors;
-    let new = tieline::api_key::NewApiKey {
+    let new = NewApiKey {
         name: "key".to_owned(),
         permissions: [("admin".to_owned(), true)].into(),
         expires_at: None,
         environment: None,
+        allowed_networks: None,
     };
     let good = connectors.create_tenant("test", "some", new).await.unwrap().key.text;
-    let [here, there]: [Option<IpAddr>; 2] = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse().ok());
+    let origin = |ip: &str| {
+        let address: IpAddr = ip.parse().unwrap();
+        Some(Origin {
+            address,
+            counts_as: address,
+        })
+    };
+    let [here, there] = ["192.0.2.1", "192.0.2.2"].map(origin);
     let tried = async |from| {
         let error = connectors
             .authenticate_from(from, &WRONG_KEY, "GET /")

@@ -9,7 +9,6 @@ use crate::{
     lint::{self, Lints},
     node::{Fields, NodeKind, Spot},
     property::{is_integer, read_pattern},
-    template::is_name,
 };
 
 /// A field of an auth method. `secret` is told here and nowhere else.
@@ -74,7 +73,7 @@ pub enum FieldKind {
     Headers,
 }
 
-const KINDS: &[(&str, FieldKind)] = &[
+pub(crate) const KINDS: &[(&str, FieldKind)] = &[
     ("string", FieldKind::String),
     ("text", FieldKind::Text),
     ("url", FieldKind::Url),
@@ -137,15 +136,15 @@ impl FieldKind {
 }
 
 /// Good enough to catch a name typed into the wrong box; the mail server is the judge.
-fn is_mailbox(text: &str) -> bool {
+pub(crate) fn is_mailbox(text: &str) -> bool {
     text.split_once('@')
         .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
         && !text.contains(['\r', '\n', '\0'])
 }
 
-pub(super) fn read_all(auth: &mut Fields<'_>, lints: &mut Lints) -> Vec<Field> {
+pub(super) fn read_all(auth: &Fields<'_>, lints: &mut Lints) -> Vec<Field> {
     let mut out: Vec<Field> = Vec::new();
-    let spots = auth.list("fields", lints);
+    let spots = auth.list("fields");
     if spots.len() > limits::FIELDS {
         auth.lint(
             lints,
@@ -175,52 +174,50 @@ pub(super) fn read_all(auth: &mut Fields<'_>, lints: &mut Lints) -> Vec<Field> {
 }
 
 fn read(spot: &Spot<'_>, lints: &mut Lints) -> Option<Field> {
-    let mut fields = spot.fields(lints)?;
-    let name = fields.need_text("name", lints);
+    let fields = spot.fields()?;
+    let name = fields.text("name");
     let kind = fields
         .get("type")
-        .and_then(|spot| spot.one_of(KINDS, lints))
+        .and_then(|spot| spot.one_of(KINDS))
         .unwrap_or(FieldKind::String);
     let pattern = fields.get("pattern").and_then(|spot| read_pattern(&spot, lints));
     let (pattern, regex) = pattern.unzip();
     let field = Field {
-        label: fields.text("label", lints).or_else(|| name.clone()).unwrap_or_default(),
-        description: fields.text("description", lints),
+        label: fields.text("label").or_else(|| name.clone()).unwrap_or_default(),
+        description: fields.text("description"),
         kind,
-        secret: fields.boolean("secret", lints).unwrap_or(false),
+        secret: fields.boolean("secret").unwrap_or(false),
         // Whatever hosts are named, they are where secrets go.
-        target: fields.boolean("target", lints).unwrap_or(kind == FieldKind::Hosts),
-        required: fields.boolean("required", lints).unwrap_or(false),
+        target: fields.boolean("target").unwrap_or(kind == FieldKind::Hosts),
+        required: fields.boolean("required").unwrap_or(false),
         default: fields.get("default").map(|spot| spot.node.to_tree()),
         pattern,
-        aliases: fields.texts("aliases", lints),
-        placeholder: fields.text("placeholder", lints),
-        options: read_options(&mut fields, lints),
+        aliases: fields.texts("aliases"),
+        placeholder: fields.text("placeholder"),
+        options: read_options(&fields),
         regex,
         name: name.unwrap_or_default(),
     };
-    fields.close(&[], lints);
     check(&field, spot, lints);
     (!field.name.is_empty()).then_some(field)
 }
 
-fn read_options(fields: &mut Fields<'_>, lints: &mut Lints) -> Vec<Choice> {
+fn read_options(fields: &Fields<'_>) -> Vec<Choice> {
     let mut out = Vec::new();
-    for spot in fields.list("options", lints) {
+    for spot in fields.list("options") {
         if !matches!(spot.node.kind, NodeKind::Map(_)) {
-            let Some(label) = spot.scalar(lints) else { continue };
+            let Some(label) = spot.scalar() else { continue };
             out.push(Choice {
                 value: spot.node.to_tree(),
                 label,
             });
             continue;
         }
-        let Some(mut option) = spot.fields(lints) else { continue };
-        let value = option.need("value", lints);
-        let label = option.text("label", lints);
-        option.close(&[], lints);
+        let Some(option) = spot.fields() else { continue };
+        let value = option.get("value");
+        let label = option.text("label");
         if let Some(value) = value
-            && let Some(text) = value.scalar(lints)
+            && let Some(text) = value.scalar()
         {
             out.push(Choice {
                 value: value.node.to_tree(),
@@ -232,15 +229,6 @@ fn read_options(fields: &mut Fields<'_>, lints: &mut Lints) -> Vec<Choice> {
 }
 
 fn check(field: &Field, spot: &Spot<'_>, lints: &mut Lints) {
-    for name in std::iter::once(&field.name).chain(&field.aliases) {
-        if !is_name(name) && !name.is_empty() {
-            spot.lint(
-                lints,
-                lint::BAD_VALUE,
-                format!("`{name}` is no name: letters, digits, `_` and `-`, beginning with a letter, at most 64"),
-            );
-        }
-    }
     let may_be_secret = field.kind.schema_type() == "string" || field.kind == FieldKind::Headers;
     if field.secret && !may_be_secret {
         spot.lint(

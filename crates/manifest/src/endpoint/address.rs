@@ -43,7 +43,7 @@ fn plain_url(text: &str) -> Option<Url> {
 
 impl Address {
     pub(crate) fn read(spot: &Spot<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<Self> {
-        let text = spot.text(lints)?;
+        let text = spot.text()?;
         let whole = names.settle(Template::parse(&text, names.local), spot, lints)?;
         if let Some(place) = whole.whole() {
             return Some(Self::Whole(place.clone()));
@@ -181,7 +181,16 @@ fn write_origin(origin: &Template, scope: &Scope<'_>, out: &mut Text) -> Result<
 
 /// Reads an endpoint's path.
 pub(crate) fn read_path(spot: &Spot<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<Segments> {
-    let text = spot.text(lints)?;
+    read_path_text(&spot.text()?, spot, names, lints)
+}
+
+/// The same for a text that is not quite what stands there.
+pub(crate) fn read_path_text(
+    text: &str,
+    spot: &Spot<'_>,
+    names: &mut Names<'_>,
+    lints: &mut Lints,
+) -> Option<Segments> {
     let Some(rest) = text.strip_prefix('/') else {
         spot.lint(
             lints,

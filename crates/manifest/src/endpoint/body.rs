@@ -1,36 +1,47 @@
 //! The body of a request: compiled from schema or template, written with slots where secrets stand.
 
+mod multipart;
 mod shape;
 
 use crate::{
+    json::Tree,
     limits,
     lint::{self, Lints, Position},
     node::{Fields, Spot},
-    property::{Draft, Input, Kind, Level, Property},
+    property::{Draft, Input, Kind, Property},
     request::{Body, Encode, Text},
     template::{Names, Place, Template},
     values::{FieldProblem, Scope},
 };
 
-pub(crate) use shape::{Pairs, Shape};
+pub(crate) use shape::{Pairs, Shape, not_evaluated};
 
+use multipart::Part;
 use shape::{shapes, write_json_object};
 
 pub(crate) const JSON: &str = "application/json";
-pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
-pub(crate) const TEXT: &str = "text/plain";
+const FORM: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data";
+const TEXT: &str = "text/plain";
+
+pub(crate) const CONTENT_TYPES: &[&str] = &[JSON, FORM, MULTIPART, TEXT];
+pub(crate) const BODY_TYPES: &[&str] = &["schema", "template", "raw", "graphql"];
+pub(crate) const SCHEMA_KINDS: &[(&str, Kind)] = &[("object", Kind::Object), ("array", Kind::Array)];
 
 /// A compiled body.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct BodyPlan {
     pub(crate) content_type: &'static str,
     pub(crate) content: Content,
+    /// Whether it is a GraphQL request, whose answers tell of errors in their own way.
+    pub(crate) graphql: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Content {
     Json(Shape),
     Form(Shape),
+    Multipart(Vec<Part>),
     Text(Template),
     Raw(String),
 }
@@ -48,47 +59,42 @@ enum BodySource<'n> {
     Items(String),
     Template(Spot<'n>),
     Raw(String),
+    GraphQl {
+        query: String,
+        operation: Option<String>,
+        variables: Vec<Draft<'n>>,
+    },
 }
 
 impl<'n> BodyDraft<'n> {
     /// Reads the body and adds its inputs.
     pub(crate) fn read(spot: &Spot<'n>, inputs: &mut Vec<Input>, lints: &mut Lints) -> Option<Self> {
-        let mut fields = spot.fields(lints)?;
-        let content_type = match fields.get("contentType") {
-            None => Some(JSON),
-            Some(spot) => content_type(&spot, lints),
+        let fields = spot.fields()?;
+        let word = fields.text("contentType").unwrap_or_else(|| JSON.to_owned());
+        let content_type = CONTENT_TYPES.iter().copied().find(|known| *known == word)?;
+        let chosen = fields.text("bodyType");
+        let mut found = BODY_TYPES.iter().filter_map(|word| Some((*word, fields.get(word)?)));
+        let (Some((word, inner)), None) = (found.next(), found.next()) else {
+            return refuse_choice(&fields, lints);
         };
-        let words = [("schema", "schema"), ("template", "template"), ("raw", "raw")];
-        let chosen = fields.get("bodyType").and_then(|spot| spot.one_of(&words, lints));
-        let schema = fields.get("schema");
-        let template = fields.get("template");
-        let raw = fields.get("raw");
-        let found = [("schema", &schema), ("template", &template), ("raw", &raw)]
-            .into_iter()
-            .filter(|(_, spot)| spot.is_some())
-            .map(|(word, _)| word)
-            .collect::<Vec<_>>();
-        let source = match (found.as_slice(), chosen) {
-            ([one], None) => Some(*one),
-            ([one], Some(chosen)) if *one == chosen => Some(*one),
-            _ => {
-                fields.lint(
-                    lints,
-                    lint::CONTRADICTION,
-                    "a body has exactly one of `schema`, `template` and `raw`, and `bodyType` names it",
-                );
-                None
-            }
+        if chosen.is_some_and(|chosen| chosen != word) {
+            return refuse_choice(&fields, lints);
+        }
+        let source = match word {
+            "schema" => read_schema(&inner, content_type, inputs, lints),
+            "template" => Some(BodySource::Template(inner)),
+            "graphql" => read_graphql(&inner, content_type, inputs, lints),
+            _ => inner.text().map(BodySource::Raw),
         };
-        let source = match source {
-            Some("schema") => schema.and_then(|spot| read_schema(&spot, content_type?, inputs, lints)),
-            Some("template") => template.map(BodySource::Template),
-            Some("raw") => raw.and_then(|spot| spot.text(lints)).map(BodySource::Raw),
-            _ => None,
-        };
-        close(fields, lints);
+        if word == "raw" && content_type == MULTIPART {
+            fields.lint(
+                lints,
+                lint::CONTRADICTION,
+                "a multipart body is put together from a `schema` or a `template`",
+            );
+        }
         Some(Self {
-            content_type: content_type?,
+            content_type,
             source: source?,
             at: (spot.at, spot.path.clone()),
         })
@@ -96,11 +102,14 @@ impl<'n> BodyDraft<'n> {
 
     /// Gives the templates their meaning.
     pub(crate) fn compile(self, names: &mut Names<'_>, lints: &mut Lints) -> Option<BodyPlan> {
+        let graphql = matches!(self.source, BodySource::GraphQl { .. });
+        let mut files = Vec::new();
         let shape = match self.source {
             BodySource::Raw(text) => {
                 return Some(BodyPlan {
                     content_type: self.content_type,
                     content: Content::Raw(text),
+                    graphql,
                 });
             }
             BodySource::Template(spot) if self.content_type == TEXT => {
@@ -108,60 +117,57 @@ impl<'n> BodyDraft<'n> {
                 return Some(BodyPlan {
                     content_type: TEXT,
                     content: Content::Text(template),
+                    graphql,
                 });
             }
             BodySource::Template(spot) => Shape::from_template(&spot, names, lints)?,
             BodySource::Items(name) => Shape::Whole(Place::input(&name, false)),
-            BodySource::Object(drafts) => Shape::Object(shapes(drafts, None, names, lints)),
-        };
-        let content = if self.content_type == FORM {
-            if !matches!(shape, Shape::Object(_)) {
-                lints.add(
-                    lint::CONTRADICTION,
-                    self.at.0,
-                    &self.at.1,
-                    "a form is an object of names and values",
-                );
+            BodySource::Object(drafts) => {
+                let is_file = |draft: &&Draft<'_>| draft.property.kind == Some(Kind::File);
+                files = drafts.iter().filter(is_file).map(|draft| draft.name.clone()).collect();
+                Shape::Object(shapes(drafts, None, names, lints))
             }
-            Content::Form(shape)
-        } else {
-            Content::Json(shape)
+            BodySource::GraphQl {
+                query,
+                operation,
+                variables,
+            } => graphql_shape(query, operation, shapes(variables, None, names, lints)),
+        };
+        let mut refuse = |message: &str| lints.add(lint::CONTRADICTION, self.at.0, &self.at.1, message);
+        let content = match (self.content_type, shape) {
+            (FORM, shape) => {
+                if !matches!(shape, Shape::Object(_)) {
+                    refuse("a form is an object of names and values");
+                }
+                Content::Form(shape)
+            }
+            (MULTIPART, Shape::Object(entries)) => {
+                if entries.iter().any(|(_, shape)| shape.has_secret()) {
+                    refuse("a secret cannot stand in a multipart body; send it in a header");
+                }
+                Content::Multipart(Part::all(entries, &files))
+            }
+            (MULTIPART, _) => {
+                refuse("a multipart body is an object of names and values");
+                return None;
+            }
+            (_, shape) => Content::Json(shape),
         };
         Some(BodyPlan {
             content_type: self.content_type,
             content,
+            graphql,
         })
     }
 }
 
-fn close(fields: Fields<'_>, lints: &mut Lints) {
-    fields.close(&["graphql", "multipart", "parts"], lints);
-}
-
-fn content_type(spot: &Spot<'_>, lints: &mut Lints) -> Option<&'static str> {
-    let text = spot.text(lints)?;
-    match text.as_str() {
-        JSON => Some(JSON),
-        FORM => Some(FORM),
-        TEXT => Some(TEXT),
-        "multipart/form-data" => {
-            spot.lint(
-                lints,
-                lint::NOT_YET,
-                "`multipart/form-data` is not yet part of the language",
-            );
-            None
-        }
-        _ => {
-            let hint = lint::hint(&text, [JSON, FORM, TEXT]);
-            spot.lint(
-                lints,
-                lint::BAD_VALUE,
-                format!("`{text}` is none of {JSON}, {FORM}, {TEXT}{hint}"),
-            );
-            None
-        }
-    }
+fn refuse_choice<T>(fields: &Fields<'_>, lints: &mut Lints) -> Option<T> {
+    fields.lint(
+        lints,
+        lint::CONTRADICTION,
+        "a body has exactly one of `schema`, `template`, `raw` and `graphql`, and `bodyType` names it",
+    );
+    None
 }
 
 fn read_schema<'n>(
@@ -178,41 +184,88 @@ fn read_schema<'n>(
         );
         return None;
     }
-    let mut fields = spot.fields(lints)?;
-    let words = [("object", Kind::Object), ("array", Kind::Array)];
-    let kind = fields
-        .get("type")
-        .map_or(Some(Kind::Object), |spot| spot.one_of(&words, lints));
-    let properties = fields.get("properties");
-    let items = fields.get("items");
-    let source = match kind? {
-        Kind::Array => {
-            let items = items.and_then(|spot| Draft::read("items", &spot, Level::Element, lints));
-            let property = Property {
-                kind: Some(Kind::Array),
-                required: true,
-                items: items.map(|draft| Box::new(draft.property)),
-                ..Property::default()
-            };
-            add_input(inputs, "items", property, spot, lints);
-            BodySource::Items("items".to_owned())
-        }
-        _ => {
-            let mut drafts = Vec::new();
-            for (name, spot) in properties.map(|spot| spot.entries(lints)).unwrap_or_default() {
-                let Some(draft) = Draft::read(name, &spot, Level::Body, lints) else {
-                    continue;
-                };
-                if draft.has_input() {
-                    add_input(inputs, name, draft.property.clone(), &spot, lints);
-                }
-                drafts.push(draft);
-            }
-            BodySource::Object(drafts)
-        }
+    let fields = spot.fields()?;
+    let kind = match fields.get("type") {
+        None => Kind::Object,
+        Some(spot) => spot.one_of(SCHEMA_KINDS)?,
     };
-    fields.close(&[], lints);
-    Some(source)
+    let (other, owner) = match kind {
+        Kind::Array => ("properties", "object"),
+        _ => ("items", "array"),
+    };
+    if let Some(spot) = fields.get(other) {
+        let message = format!("`{other}` belongs to `type: {owner}`");
+        spot.lint(lints, lint::CONTRADICTION, message);
+    }
+    if kind == Kind::Array {
+        let items = fields.get("items").and_then(|spot| Draft::read("items", &spot, lints));
+        let property = Property {
+            kind: Some(Kind::Array),
+            required: true,
+            items: items.map(|draft| Box::new(draft.property)),
+            ..Property::default()
+        };
+        add_input(inputs, "items", property, spot, lints);
+        return Some(BodySource::Items("items".to_owned()));
+    }
+    let drafts = read_properties(fields.get("properties"), content_type, inputs, lints);
+    Some(BodySource::Object(drafts))
+}
+
+fn read_properties<'n>(
+    properties: Option<Spot<'n>>,
+    content_type: &'static str,
+    inputs: &mut Vec<Input>,
+    lints: &mut Lints,
+) -> Vec<Draft<'n>> {
+    let mut drafts = Vec::new();
+    for (name, spot) in properties.map(|spot| spot.entries()).unwrap_or_default() {
+        let Some(draft) = Draft::read(name, &spot, lints) else {
+            continue;
+        };
+        if draft.property.kind == Some(Kind::File) && content_type != MULTIPART {
+            let message = format!("a file is sent with `contentType: {MULTIPART}`");
+            spot.lint(lints, lint::CONTRADICTION, message);
+        }
+        if draft.has_input() {
+            add_input(inputs, name, draft.property.clone(), &spot, lints);
+        }
+        drafts.push(draft);
+    }
+    drafts
+}
+
+fn read_graphql<'n>(
+    spot: &Spot<'n>,
+    content_type: &'static str,
+    inputs: &mut Vec<Input>,
+    lints: &mut Lints,
+) -> Option<BodySource<'n>> {
+    if content_type != JSON {
+        let message = format!("a GraphQL request is sent as {JSON}; leave `contentType` out");
+        spot.lint(lints, lint::CONTRADICTION, message);
+    }
+    let fields = spot.fields()?;
+    let query = fields.get("query")?;
+    let text = query.text()?;
+    if text.contains("{{") {
+        let message = "a GraphQL document is sent as it stands: put values into `variables`";
+        query.lint(lints, lint::BAD_TEMPLATE, message);
+    }
+    Some(BodySource::GraphQl {
+        query: text,
+        operation: fields.text("operationName"),
+        variables: read_properties(fields.get("variables"), JSON, inputs, lints),
+    })
+}
+
+fn graphql_shape(query: String, operation: Option<String>, variables: Vec<(String, Shape)>) -> Shape {
+    let mut entries = vec![("query".to_owned(), Shape::Fixed(Tree::String(query)))];
+    entries.extend(operation.map(|name| ("operationName".to_owned(), Shape::Fixed(Tree::String(name)))));
+    if !variables.is_empty() {
+        entries.push(("variables".to_owned(), Shape::Object(variables)));
+    }
+    Shape::Object(entries)
 }
 
 /// Adds an input; a name is declared once.
@@ -259,6 +312,7 @@ impl BodyPlan {
                 }
                 out = pairs.out;
             }
+            Content::Multipart(parts) => return multipart::write(parts, scope),
             Content::Text(template) => template.write(scope, Encode::Raw, &mut out)?,
             Content::Raw(text) => out.push_str(text),
         }

@@ -5,18 +5,19 @@ mod proxy;
 pub use proxy::Below;
 
 use crate::{
-    auth::{Auth, AuthKind, KeyLocation},
+    auth::{Auth, AuthKind, KeyLocation, OAuth2},
     endpoint::{
         Address, Endpoint, Header, Segments, Target, Test,
         address::write_segments,
-        body::{self, Pairs},
+        body::{self, Pairs, Shape},
         has_control,
     },
+    json::Tree,
     manifest::Manifest,
     property::Input,
     request::{Body, Encode, Part, Request, Slot, Text},
-    template::Template,
-    values::{FieldProblem, Found, Scope, Values, pointer_token},
+    template::{Template, write_place},
+    values::{FieldProblem, Found, Scope, Values, as_text, pointer_token},
 };
 
 impl Endpoint {
@@ -27,6 +28,8 @@ impl Endpoint {
         let scope = Scope::new(values, &self.inputs);
         let mut work = Rendering::new(&scope);
         work.check_inputs(self);
+        work.problems
+            .extend(self.expressions.iter().map(|name| body::not_evaluated(name)));
         let auth = if self.needs_auth { work.auth(manifest) } else { None };
         work.check_method(self, auth, manifest);
         let mut url = Text::default();
@@ -38,8 +41,9 @@ impl Endpoint {
             Target::Url(address) => address.write(&scope, true, &mut work.problems, &mut url),
         };
         let mut pairs = Pairs::query(manifest.query_arrays);
-        for (name, shape) in &self.query {
-            let written = shape.write_pairs(name, &scope, &mut pairs);
+        for param in &self.query {
+            pairs.arrays(param.arrays.unwrap_or(manifest.query_arrays));
+            let written = param.shape.write_pairs(&param.name, &scope, &mut pairs);
             work.note(written);
         }
         work.query_key(auth, &mut pairs);
@@ -48,7 +52,13 @@ impl Endpoint {
             url.append(pairs.out);
         }
         let mut body = work.body(self, auth);
-        let headers = work.headers(manifest, &self.headers, auth, body.as_mut());
+        let mut headers = work.headers(manifest, &self.headers, body.as_mut());
+        for (name, shape) in &self.header_params {
+            if let Some(value) = work.header_param(shape) {
+                set_header(&mut headers, name, value);
+            }
+        }
+        work.auth_headers(auth, &mut headers);
         work.finish(Request {
             method: self.method.clone(),
             url,
@@ -77,7 +87,8 @@ impl Test {
             url.append(pairs.out);
         }
         let mut body = work.body_key(auth);
-        let headers = work.headers(manifest, &self.headers, auth, body.as_mut());
+        let mut headers = work.headers(manifest, &self.headers, body.as_mut());
+        work.auth_headers(auth, &mut headers);
         work.finish(Request {
             method: self.method.clone(),
             url,
@@ -209,13 +220,7 @@ impl<'a> Rendering<'a> {
     }
 
     /// Defaults, the manifest's, the endpoint's, auth's: the later wins.
-    fn headers(
-        &mut self,
-        manifest: &Manifest,
-        own: &[Header],
-        auth: Option<&Auth>,
-        mut body: Option<&mut Body>,
-    ) -> Vec<(String, Text)> {
+    fn headers(&mut self, manifest: &Manifest, own: &[Header], mut body: Option<&mut Body>) -> Vec<(String, Text)> {
         let mut headers = vec![("accept".to_owned(), Text::literal("application/json"))];
         for header in manifest.default_headers.iter().chain(own) {
             let Some(value) = self.header(header) else { continue };
@@ -225,8 +230,41 @@ impl<'a> Rendering<'a> {
                 text.clone_into(&mut body.content_type);
             }
         }
-        self.auth_headers(auth, &mut headers);
         headers
+    }
+
+    /// An input that is a header: the elements of an array are parted by commas (RFC 9110 section 5.3).
+    fn header_param(&mut self, shape: &Shape) -> Option<Text> {
+        let (tree, place) = match shape {
+            Shape::Fixed(tree) => (tree, None),
+            Shape::Text(template) => return self.header_value(template),
+            Shape::Whole(place) => match self.scope.look(place) {
+                Found::Value(tree) => (tree, Some(place)),
+                Found::Nothing => return None,
+                Found::Secret(_) => {
+                    let mut text = Text::default();
+                    let written = write_place(place, self.scope, Encode::Raw, &mut text);
+                    return self.note(written).map(|()| text);
+                }
+            },
+            Shape::Expression(name) => {
+                self.problems.push(body::not_evaluated(name));
+                return None;
+            }
+            // The grammar of header params has neither.
+            Shape::Array(_) | Shape::Object(_) => return None,
+        };
+        let words: Vec<_> = match tree {
+            Tree::Array(items) => items.iter().map(as_text).collect(),
+            other => vec![as_text(other)],
+        };
+        let text = words.join(", ");
+        if let (Some(place), true) = (place, has_control(&text)) {
+            self.problems.push(FieldProblem::at(place, NO_CONTROL));
+            return None;
+        }
+        let spent = self.scope.spend(text.len());
+        self.note(spent).map(|()| Text::literal(text))
     }
 
     fn auth_headers(&mut self, auth: Option<&Auth>, headers: &mut Vec<(String, Text)>) {
@@ -247,6 +285,7 @@ impl<'a> Rendering<'a> {
                     set_header(headers, "authorization", text);
                 }
             }
+            AuthKind::OAuth2(oauth) => self.access_token(oauth, headers),
             AuthKind::Basic { username, password } => {
                 let value = basic(username, password, self.scope);
                 if let Some(value) = self.note(value) {
@@ -263,6 +302,19 @@ impl<'a> Rendering<'a> {
         }
     }
 
+    fn access_token(&mut self, oauth: &OAuth2, headers: &mut Vec<(String, Text)>) {
+        if matches!(self.scope.look(&oauth.token), Found::Nothing) {
+            let message = "this connection has no access token, and signing in with OAuth 2.0 is not part of this version \
+                           yet; a secret field named `accessToken` takes one that was got elsewhere";
+            return self.problems.push(FieldProblem::new("", message));
+        }
+        let mut text = Text::literal(&oauth.token_prefix);
+        let written = write_place(&oauth.token, self.scope, Encode::Raw, &mut text);
+        if self.note(written).is_some() {
+            set_header(headers, &oauth.token_header, text);
+        }
+    }
+
     /// A header that is one placeholder without a value is left out.
     fn header(&mut self, header: &Header) -> Option<Text> {
         let absent = |place| matches!(self.scope.look(place), Found::Nothing);
@@ -275,12 +327,9 @@ impl<'a> Rendering<'a> {
     fn header_value(&mut self, value: &Template) -> Option<Text> {
         for place in value.places() {
             if let Found::Value(tree) = self.scope.look(place)
-                && has_control(&crate::values::as_text(tree))
+                && has_control(&as_text(tree))
             {
-                self.problems.push(FieldProblem::at(
-                    place,
-                    "line breaks and control characters cannot stand in a header",
-                ));
+                self.problems.push(FieldProblem::at(place, NO_CONTROL));
                 return None;
             }
         }
@@ -289,6 +338,8 @@ impl<'a> Rendering<'a> {
         self.note(written).map(|()| text)
     }
 }
+
+const NO_CONTROL: &str = "line breaks and control characters cannot stand in a header";
 
 fn api_key(auth: Option<&Auth>, wanted: KeyLocation) -> Option<(&str, &Template)> {
     match &auth?.kind {
@@ -302,7 +353,7 @@ fn basic(username: &Template, password: &Template, scope: &Scope<'_>) -> Result<
     let mut parts = Vec::new();
     for place in username.places() {
         if let Found::Value(tree) = scope.look(place)
-            && crate::values::as_text(tree).contains(':')
+            && as_text(tree).contains(':')
         {
             return Err(FieldProblem::at(place, "a user name cannot hold a colon (RFC 7617)"));
         }

@@ -15,7 +15,7 @@ use crate::{
     node::{NodeKind, Spot},
     path::Path,
     request::{Encode, Text},
-    response::{Failure, Head, denied, failure, line, malformed},
+    response::{Content, Failure, Head, Rules, Verdict, denied, failure, line, malformed},
     template::{Names, Template, is_name},
     values::{Scope, Values},
 };
@@ -84,28 +84,25 @@ impl Tested {
 
 impl Test {
     pub(crate) fn from_spot(spot: &Spot<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<Self> {
-        let mut fields = spot.fields(lints)?;
-        let method = fields.get("method").and_then(|spot| spot.one_of(METHODS, lints));
-        let path = fields
-            .need("path", lints)
-            .and_then(|spot| read_path(&spot, names, lints));
+        let fields = spot.fields()?;
+        let method = fields.get("method").and_then(|spot| spot.one_of(METHODS));
+        let path = fields.get("path").and_then(|spot| read_path(&spot, names, lints));
         let query = fields.get("queryParams").map(|spot| read_query(&spot, names, lints));
         let headers = fields.get("headers").map(|spot| read_headers(&spot, names, lints));
         let label = fields.get("label").and_then(|spot| Told::read(&spot, names, lints));
-        let labels = fields.get("labels").map(|spot| spot.entries(lints)).unwrap_or_default();
+        let labels = fields.get("labels").map(|spot| spot.entries()).unwrap_or_default();
         let labels = labels
             .into_iter()
-            .filter_map(|(value, spot)| Some((value.to_owned(), spot.text(lints)?)))
+            .filter_map(|(value, spot)| Some((value.to_owned(), spot.text()?)))
             .collect();
         let details = fields.get("details").map(|spot| read_details(&spot, names, lints));
         let (mut expect, mut found, mut except_codes) = (Vec::new(), Vec::new(), Vec::new());
-        if let Some(mut fields) = fields.get("expect").and_then(|spot| spot.fields(lints)) {
-            expect = read_statuses(&mut fields, "status", lints);
-            let paths = fields.get("jsonPath").map(|spot| spot.one_or_more(lints));
+        if let Some(fields) = fields.get("expect").and_then(|spot| spot.fields()) {
+            expect = read_statuses(&fields, "status");
+            let paths = fields.get("jsonPath").map(|spot| spot.one_or_more());
             let paths = paths.unwrap_or_default();
             found.extend(paths.iter().filter_map(|spot| read_json_path(spot, lints)));
-            except_codes = fields.texts("exceptCodes", lints);
-            fields.close(&["body", "bodyContains", "header"], lints);
+            except_codes = fields.texts("exceptCodes");
         }
         let then = fields.get("then").and_then(|spot| {
             let then = Self::from_spot(&spot, names, lints)?;
@@ -114,7 +111,6 @@ impl Test {
             }
             Some(Box::new(then))
         });
-        fields.close(&["body"], lints);
         Some(Self {
             method: method.unwrap_or("GET").to_owned(),
             path: path?,
@@ -137,14 +133,16 @@ impl Test {
 
     /// Reads an answer: what it tells of the account. `config` is the connection's public fields.
     pub fn read(&self, manifest: &Manifest, config: &Tree, head: &Head<'_>, body: &[u8]) -> Result<Tested, Failure> {
-        let passes = if self.expect.is_empty() {
-            (200..300).contains(&head.status)
-        } else {
-            self.expect.contains(&head.status)
+        let verdict = Rules::default().judge(&[&manifest.rules], head, &Content::new(body));
+        // A status that is named passes, unless a rule sees a refusal in the answer.
+        let passes = match verdict {
+            Verdict::Told(_) => false,
+            Verdict::Success if self.expect.is_empty() => true,
+            _ => self.expect.contains(&head.status),
         };
         let json = Json::parse_bytes(body);
         if !passes || json.as_ref().is_ok_and(|json| self.excepts(manifest, json)) {
-            return Err(failure(manifest, head, body, &[], false));
+            return Err(failure(manifest, verdict.kind(head), head, body, &[], false));
         }
         let json = match json {
             Ok(json) => json,
@@ -178,6 +176,11 @@ impl Test {
             || self.details.iter().any(|(_, told)| in_answer(told))
     }
 
+    /// Whether some code speaks against a credential that passes otherwise.
+    pub(crate) fn excepts_any(&self) -> bool {
+        !self.except_codes.is_empty() || self.then.as_ref().is_some_and(|then| then.excepts_any())
+    }
+
     /// Whether the answer carries a code that speaks against the credential.
     fn excepts(&self, manifest: &Manifest, json: &Json) -> bool {
         let mut paths = manifest.errors.code_paths.iter();
@@ -191,10 +194,9 @@ impl Told {
     fn read(spot: &Spot<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Option<Self> {
         match &spot.node.kind {
             NodeKind::Map(_) => {
-                let mut fields = spot.fields(lints)?;
-                let path = fields.need("count", lints);
+                let fields = spot.fields()?;
+                let path = fields.get("count");
                 let path = path.and_then(|spot| read_json_path(&spot, lints));
-                fields.close(&[], lints);
                 path.map(Self::Count)
             }
             NodeKind::Text(text) if text.contains("{{") => {
@@ -206,7 +208,7 @@ impl Told {
                 Some(Self::Fields(template))
             }
             _ => {
-                let spots = spot.one_or_more(lints);
+                let spots = spot.one_or_more();
                 let paths: Vec<Path> = spots.iter().filter_map(|spot| read_json_path(spot, lints)).collect();
                 (!paths.is_empty()).then_some(Self::At(paths))
             }
@@ -250,7 +252,7 @@ fn shown(tree: &Tree) -> Option<Tree> {
 
 fn read_query(spot: &Spot<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Vec<(String, Template)> {
     let mut query = Vec::new();
-    for (name, spot) in spot.entries(lints) {
+    for (name, spot) in spot.entries() {
         let Some(template) = names.template(&spot, lints) else {
             continue;
         };
@@ -265,7 +267,7 @@ fn read_query(spot: &Spot<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Vec<
 
 fn read_details(spot: &Spot<'_>, names: &mut Names<'_>, lints: &mut Lints) -> Vec<(String, Told)> {
     let mut details = Vec::new();
-    for (name, spot) in spot.entries(lints) {
+    for (name, spot) in spot.entries() {
         if !is_name(name) {
             let message = format!("`{name}` is no name: letters, digits, `_` and `-`, beginning with a letter");
             spot.lint(lints, lint::BAD_VALUE, message);

@@ -30,12 +30,12 @@ pub(crate) struct ErrorPaths {
 
 impl ErrorPaths {
     pub(super) fn read(spot: &Spot<'_>, lints: &mut Lints) -> Self {
-        let Some(mut fields) = spot.fields(lints) else {
+        let Some(fields) = spot.fields() else {
             return Self::default();
         };
-        let code_paths = fields.get("codePath").map(|spot| spot.one_or_more(lints));
+        let code_paths = fields.get("codePath").map(|spot| spot.one_or_more());
         let code_paths = code_paths.unwrap_or_default();
-        let paths = Self {
+        Self {
             success_path: fields.get("successPath").and_then(|spot| read_json_path(&spot, lints)),
             code_paths: code_paths
                 .iter()
@@ -45,7 +45,7 @@ impl ErrorPaths {
             param_path: fields.get("paramPath").and_then(|spot| read_json_path(&spot, lints)),
             request_id_header: fields
                 .get("requestIdHeader")
-                .and_then(|spot| header_name(&spot.text(lints)?, &spot, lints)),
+                .and_then(|spot| header_name(&spot.text()?, &spot, lints)),
             codes: fields
                 .get("codes")
                 .map(|spot| read_codes(&spot, lints))
@@ -54,9 +54,7 @@ impl ErrorPaths {
                 .get("details")
                 .map(|spot| read_details(&spot, lints))
                 .unwrap_or_default(),
-        };
-        fields.close(&[], lints);
-        paths
+        }
     }
 
     /// What a code means where the status does not say it.
@@ -68,19 +66,18 @@ impl ErrorPaths {
 
 fn read_codes(spot: &Spot<'_>, lints: &mut Lints) -> Vec<(String, FailureKind)> {
     let mut codes: Vec<(String, FailureKind)> = Vec::new();
-    let Some(mut fields) = spot.fields(lints) else {
+    let Some(fields) = spot.fields() else {
         return codes;
     };
     for kind in FailureKind::DECLARED {
-        for spot in fields.list(kind.as_str(), lints) {
-            let Some(code) = spot.text(lints) else { continue };
+        for spot in fields.list(kind.as_str()) {
+            let Some(code) = spot.text() else { continue };
             if codes.iter().any(|(other, _)| *other == code) {
                 spot.lint(lints, lint::DUPLICATE_NAME, format!("the code `{code}` stands twice"));
             }
             codes.push((code, *kind));
         }
     }
-    fields.close(&[], lints);
     if codes.len() > limits::ERROR_CODES {
         let message = format!("at most {} codes are read", limits::ERROR_CODES);
         spot.lint(lints, lint::TOO_COMPLEX, message);
@@ -89,7 +86,7 @@ fn read_codes(spot: &Spot<'_>, lints: &mut Lints) -> Vec<(String, FailureKind)> 
 }
 
 fn read_details(spot: &Spot<'_>, lints: &mut Lints) -> Vec<(String, Path)> {
-    let entries = spot.entries(lints);
+    let entries = spot.entries();
     if entries.len() > limits::DETAILS {
         let message = format!("at most {} details are read", limits::DETAILS);
         spot.lint(lints, lint::TOO_COMPLEX, message);

@@ -59,7 +59,7 @@ impl HostRule {
     }
 
     pub(crate) fn read(spot: &Spot<'_>, lints: &mut Lints) -> Option<Self> {
-        let rule = Self::declared(&spot.text(lints)?);
+        let rule = Self::declared(&spot.text()?);
         if rule.is_none() {
             spot.lint(
                 lints,

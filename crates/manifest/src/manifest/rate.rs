@@ -3,7 +3,6 @@
 use super::{Manifest, Rate, RateLimit, ResetFormat};
 use crate::{
     endpoint::{header_name, read_json_path},
-    limits,
     lint::{self, Lints},
     node::{Fields, Spot},
     response::Head,
@@ -35,13 +34,13 @@ impl Manifest {
 /// The connector's `rateLimit`.
 pub(super) fn read(spot: &Spot<'_>, lints: &mut Lints) -> (RateLimit, Option<Rate>) {
     let mut limit = RateLimit::default();
-    let Some(mut fields) = spot.fields(lints) else {
+    let Some(fields) = spot.fields() else {
         return (limit, None);
     };
-    let mut header = |name, lints: &mut Lints| {
+    let header = |name, lints: &mut Lints| {
         fields
             .get(name)
-            .and_then(|spot: Spot<'_>| header_name(&spot.text(lints)?, &spot, lints))
+            .and_then(|spot: Spot<'_>| header_name(&spot.text()?, &spot, lints))
     };
     if let Some(name) = header("retryAfterHeader", lints) {
         limit.retry_after_header = name;
@@ -55,38 +54,34 @@ pub(super) fn read(spot: &Spot<'_>, lints: &mut Lints) -> (RateLimit, Option<Rat
     }
     limit.reset_format = fields
         .get("resetFormat")
-        .and_then(|spot| spot.one_of(ResetFormat::WORDS, lints))
+        .and_then(|spot| spot.one_of(ResetFormat::WORDS))
         .unwrap_or(limit.reset_format);
     limit.retry_after_path = fields
         .get("retryAfterPath")
         .and_then(|spot| read_json_path(&spot, lints));
-    let rate = read_rate(&mut fields, false, lints);
-    fields.close(&[], lints);
-    (limit, rate)
+    if fields.get("burstLimit").is_some() && fields.get("requestsPerMinute").is_none() {
+        fields.lint(
+            lints,
+            lint::MISSING_FIELD,
+            "the field `requestsPerMinute` is missing: `burstLimit` is a part of it",
+        );
+    }
+    (limit, read_rate(&fields))
 }
 
 /// An endpoint's `rateLimit`.
-pub(crate) fn of_endpoint(spot: &Spot<'_>, lints: &mut Lints) -> Option<Rate> {
-    let mut fields = spot.fields(lints)?;
-    let rate = read_rate(&mut fields, true, lints);
-    fields.close(&[], lints);
-    rate
+pub(crate) fn of_endpoint(spot: &Spot<'_>) -> Option<Rate> {
+    read_rate(&spot.fields()?)
 }
 
-fn read_rate(fields: &mut Fields<'_>, required: bool, lints: &mut Lints) -> Option<Rate> {
-    if required || fields.get("burstLimit").is_some() {
-        fields.need("requestsPerMinute", lints);
-    }
-    let mut number = |name, lints: &mut Lints| {
-        let number = fields
-            .get(name)
-            .and_then(|spot: Spot<'_>| spot.integer(1..=limits::REQUESTS_PER_MINUTE_MAX, lints));
-        number.and_then(|number| u32::try_from(number).ok())
+fn read_rate(fields: &Fields<'_>) -> Option<Rate> {
+    let number = |name| {
+        let number = fields.get(name).and_then(|spot| spot.integer())?;
+        u32::try_from(number).ok()
     };
-    let (per_minute, burst) = (number("requestsPerMinute", lints), number("burstLimit", lints));
-    let per_minute = per_minute?;
+    let per_minute = number("requestsPerMinute")?;
     Some(Rate {
         per_minute,
-        burst: burst.unwrap_or(per_minute),
+        burst: number("burstLimit").unwrap_or(per_minute),
     })
 }

@@ -1,65 +1,37 @@
 //! From nodes to a manifest.
 
-use super::{
-    Arrays, CATEGORIES, Capability, ErrorPaths, HostRule, Link, Manifest, Publisher, RetryConfig, SetupStep, Status,
-    Use, rate,
-};
+use super::{Arrays, ErrorPaths, HostRule, IntegrationType, Manifest, RetryConfig, TestCodes, Use, rate};
 use crate::{
     auth::{Auth, AuthKind, AuthTest, KeyLocation},
-    endpoint::{
-        Address, Endpoint, ResponseMapping, Test, header_name, is_plain_url, read_headers, read_statuses, read_timeout,
-    },
-    limits,
+    endpoint::{Address, Endpoint, Test, header_name, read_headers, read_statuses, read_timeout},
+    grammar, limits,
     lint::{self, Lint, Lints},
-    node::{Fields, Spot},
-    parse,
+    mapping::ResponseMapping,
+    node::{Fields, Node, Spot},
     request::SecretRef,
+    response::Rules,
     template::{Names, Origin, Place},
+    webhook::WebhookConfig,
 };
 
-/// Words of the documents that later versions of the language have.
-const LATER: &[&str] = &[
-    "webhookConfig",
-    "pagination",
-    "integrationType",
-    "syncs",
-    "sync",
-    "records",
-    "variables",
-    "connection",
-    "color",
-];
-
-pub(super) fn parse(text: &str, use_: Use) -> Result<Manifest, Vec<Lint>> {
-    let node = parse::parse(text).map_err(|lint| vec![lint])?;
+/// Judges a tree by the grammar and reads it.
+pub(super) fn read(node: &Node, use_: Use) -> Result<Manifest, Vec<Lint>> {
     let mut lints = Lints::default();
-    let manifest = Spot::root(&node)
-        .fields(&mut lints)
-        .map(|fields| read(fields, use_, &mut lints));
+    let root = Spot::root(node);
+    grammar::check(
+        &root,
+        grammar::Value::Object(grammar::connector::root(use_)),
+        &mut lints,
+    );
+    let manifest = root.fields().map(|fields| whole(&fields, use_, &mut lints));
     match manifest {
         Some(manifest) if lints.is_empty() => Ok(manifest),
         _ => Err(lints.into_sorted()),
     }
 }
 
-fn read(mut fields: Fields<'_>, use_: Use, lints: &mut Lints) -> Manifest {
-    let required: &[&'static str] = match use_ {
-        Use::Shipped => &[
-            "id",
-            "name",
-            "summary",
-            "description",
-            "category",
-            "status",
-            "capabilities",
-            "auth",
-        ],
-        Use::Tenant => &["name", "baseUrl", "endpoints"],
-    };
-    for field in required {
-        fields.need(field, lints);
-    }
-    let auth = read_auth(&mut fields, lints);
+fn whole(fields: &Fields<'_>, use_: Use, lints: &mut Lints) -> Manifest {
+    let auth = read_auth(fields, lints);
     let config = Manifest::field_names(&auth);
     let mut names = Names {
         local: Origin::Config,
@@ -67,84 +39,77 @@ fn read(mut fields: Fields<'_>, use_: Use, lints: &mut Lints) -> Manifest {
         inputs: None,
         strict: true,
     };
-    let base_url = fields
+    let mut manifest = Manifest::presented(fields, use_, lints);
+    manifest.base_url = fields
         .get("baseUrl")
         .and_then(|spot| Address::read(&spot, &mut names, lints));
-    let default_headers = fields
+    manifest.default_headers = fields
         .get("defaultHeaders")
         .map(|spot| read_headers(&spot, &mut names, lints))
         .unwrap_or_default();
-    let test = fields
+    manifest.test = fields
         .get("test")
         .and_then(|spot| Test::from_spot(&spot, &mut names, lints));
-    let mut endpoints = read_endpoints(&mut fields, &auth, use_, lints);
-    let keyed = fields
-        .get("idempotencyHeader")
-        .and_then(|spot| header_name(&spot.text(lints)?, &spot, lints));
-    for endpoint in endpoints.iter_mut().filter(|endpoint| endpoint.method == "POST") {
-        endpoint.idempotency_header = endpoint.idempotency_header.take().or_else(|| keyed.clone());
-    }
-    let (rate_limit, rate) = fields
-        .get("rateLimit")
-        .map(|spot| rate::read(&spot, lints))
+    manifest.test_codes = fields
+        .get("testCodes")
+        .map(|spot| TestCodes::read(&spot, &config, lints))
         .unwrap_or_default();
-    let manifest = Manifest {
-        id: fields.get("id").and_then(|spot| read_id(&spot, lints)),
-        name: fields.text("name", lints).unwrap_or_default(),
-        summary: fields.text("summary", lints),
-        description: fields.text("description", lints),
-        category: fields.get("category").and_then(|spot| read_category(&spot, lints)),
-        status: fields.get("status").and_then(|spot| spot.one_of(Status::WORDS, lints)),
-        tags: fields.texts("tags", lints),
-        docs: fields.get("docs").and_then(|spot| read_url(&spot, lints)),
-        links: fields
-            .list("links", lints)
-            .iter()
-            .filter_map(|spot| read_link(spot, lints))
-            .collect(),
-        publisher: fields.get("publisher").and_then(|spot| read_publisher(&spot, lints)),
-        icon: fields.get("icon").and_then(|spot| read_icon(&spot, lints)),
-        capabilities: read_capabilities(&mut fields, lints),
-        setup: fields
-            .list("setup", lints)
-            .iter()
-            .filter_map(|spot| read_step(spot, lints))
-            .collect(),
-        timeout_ms: read_timeout(&mut fields, lints),
-        retry: fields.get("retryConfig").and_then(|spot| read_retry(&spot, lints)),
-        allowed_hosts: fields
-            .list("allowedHosts", lints)
-            .iter()
-            .filter_map(|spot| HostRule::read(spot, lints))
-            .collect(),
-        query_arrays: fields
-            .get("queryArrays")
-            .and_then(|spot| spot.one_of(Arrays::WORDS, lints))
-            .unwrap_or_default(),
-        errors: fields
-            .get("errors")
-            .map(|spot| ErrorPaths::read(&spot, lints))
-            .unwrap_or_default(),
-        rate_limit,
-        rate,
-        mapping: fields
-            .get("responseMapping")
-            .map(|spot| ResponseMapping::read(&spot, lints))
-            .unwrap_or_default(),
-        auth,
-        endpoints,
-        base_url,
-        default_headers,
-        test,
-    };
-    check(&manifest, &fields, use_, lints);
-    fields.close(LATER, lints);
+    manifest.auth = auth;
+    manifest.endpoints = read_endpoints(fields, &manifest.auth, use_, lints);
+    read_keyed(fields, &mut manifest.endpoints, lints);
+    read_shared(fields, &mut manifest, lints);
+    check(&manifest, fields, use_, lints);
     manifest
 }
 
-fn read_auth(fields: &mut Fields<'_>, lints: &mut Lints) -> Vec<Auth> {
+/// What all endpoints share.
+fn read_shared(fields: &Fields<'_>, manifest: &mut Manifest, lints: &mut Lints) {
+    let one_of = |key, words: &[(&'static str, Arrays)]| fields.get(key).and_then(|spot| spot.one_of(words));
+    manifest.query_arrays = one_of("queryArrays", Arrays::WORDS).unwrap_or_default();
+    manifest.integration_type = fields
+        .get("integrationType")
+        .and_then(|spot| spot.one_of(IntegrationType::WORDS))
+        .unwrap_or_default();
+    manifest.timeout_ms = read_timeout(fields);
+    manifest.retry = fields.get("retryConfig").and_then(|spot| read_retry(&spot, lints));
+    manifest.allowed_hosts = fields
+        .list("allowedHosts")
+        .iter()
+        .filter_map(|spot| HostRule::read(spot, lints))
+        .collect();
+    manifest.rules = fields
+        .get("answers")
+        .map(|spot| Rules::read(&spot, lints))
+        .unwrap_or_default();
+    manifest.errors = fields
+        .get("errors")
+        .map(|spot| ErrorPaths::read(&spot, lints))
+        .unwrap_or_default();
+    (manifest.rate_limit, manifest.rate) = fields
+        .get("rateLimit")
+        .map(|spot| rate::read(&spot, lints))
+        .unwrap_or_default();
+    manifest.mapping = fields
+        .get("responseMapping")
+        .map(|spot| ResponseMapping::read(&spot, lints))
+        .unwrap_or_default();
+    manifest.webhook = fields
+        .get("webhookConfig")
+        .and_then(|spot| WebhookConfig::read(&spot, lints));
+}
+
+fn read_keyed(fields: &Fields<'_>, endpoints: &mut [Endpoint], lints: &mut Lints) {
+    let keyed = fields
+        .get("idempotencyHeader")
+        .and_then(|spot| header_name(&spot.text()?, &spot, lints));
+    for endpoint in endpoints.iter_mut().filter(|endpoint| endpoint.method == "POST") {
+        endpoint.idempotency_header = endpoint.idempotency_header.take().or_else(|| keyed.clone());
+    }
+}
+
+fn read_auth(fields: &Fields<'_>, lints: &mut Lints) -> Vec<Auth> {
     let mut methods: Vec<Auth> = Vec::new();
-    let spots = fields.list("auth", lints);
+    let spots = fields.list("auth");
     if spots.len() > limits::AUTH_METHODS {
         fields.lint(
             lints,
@@ -175,8 +140,8 @@ fn read_auth(fields: &mut Fields<'_>, lints: &mut Lints) -> Vec<Auth> {
     methods
 }
 
-fn read_endpoints(fields: &mut Fields<'_>, auth: &[Auth], use_: Use, lints: &mut Lints) -> Vec<Endpoint> {
-    let spots = fields.list("endpoints", lints);
+fn read_endpoints(fields: &Fields<'_>, auth: &[Auth], use_: Use, lints: &mut Lints) -> Vec<Endpoint> {
+    let spots = fields.list("endpoints");
     if spots.len() > limits::ENDPOINTS {
         fields.lint(
             lints,
@@ -231,6 +196,13 @@ fn check(manifest: &Manifest, fields: &Fields<'_>, use_: Use, lints: &mut Lints)
         fields.lint(lints, lint::CONTRADICTION, message);
     }
     check_keys_in_bodies(manifest, fields, lints);
+    let own = manifest.auth.iter().filter_map(|auth| manifest.test_of(Some(auth)));
+    let mut tests = own.chain(manifest.test.as_ref());
+    if manifest.errors.code_paths.is_empty() && tests.any(Test::excepts_any) {
+        let message =
+            "a test has `exceptCodes`, and nothing says where the service tells its codes: add `errors.codePath`";
+        fields.lint(lints, lint::CONTRADICTION, message);
+    }
     check_keys_in_urls(manifest, fields, lints);
 }
 
@@ -276,117 +248,14 @@ fn check_keys_in_urls(manifest: &Manifest, fields: &Fields<'_>, lints: &mut Lint
     }
 }
 
-fn read_id(spot: &Spot<'_>, lints: &mut Lints) -> Option<String> {
-    let id = spot.text(lints)?;
-    let fits = (2..=48).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-'));
-    if !fits {
-        spot.lint(lints, lint::BAD_VALUE, "an id is 2 to 48 of a-z, 0-9, `_` and `-`");
-        return None;
-    }
-    if id == "custom" {
-        spot.lint(lints, lint::BAD_VALUE, "`custom` is reserved; choose another id");
-        return None;
-    }
-    Some(id)
-}
-
-fn read_category(spot: &Spot<'_>, lints: &mut Lints) -> Option<String> {
-    let words: Vec<(&'static str, &'static str)> = CATEGORIES.iter().map(|word| (*word, *word)).collect();
-    spot.one_of(&words, lints).map(str::to_owned)
-}
-
-fn read_url(spot: &Spot<'_>, lints: &mut Lints) -> Option<String> {
-    let text = spot.text(lints)?;
-    if !is_plain_url(&text) {
-        spot.lint(lints, lint::BAD_URL, "an http or https URL is expected");
-        return None;
-    }
-    Some(text)
-}
-
-fn read_icon(spot: &Spot<'_>, lints: &mut Lints) -> Option<String> {
-    let name = spot.text(lints)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if !name.bytes().all(plain) || name.starts_with('.') {
-        spot.lint(
-            lints,
-            lint::BAD_VALUE,
-            "the name of a file beside the manifest is expected, such as icon.svg",
-        );
-        return None;
-    }
-    Some(name)
-}
-
-fn read_link(spot: &Spot<'_>, lints: &mut Lints) -> Option<Link> {
-    let mut fields = spot.fields(lints)?;
-    let label = fields.need_text("label", lints);
-    let url = fields.need("url", lints).and_then(|spot| read_url(&spot, lints));
-    fields.close(&[], lints);
-    Some(Link {
-        label: label?,
-        url: url?,
-    })
-}
-
-fn read_publisher(spot: &Spot<'_>, lints: &mut Lints) -> Option<Publisher> {
-    let mut fields = spot.fields(lints)?;
-    let name = fields.need_text("name", lints);
-    let url = fields.get("url").and_then(|spot| read_url(&spot, lints));
-    fields.close(&[], lints);
-    Some(Publisher { name: name?, url })
-}
-
-fn read_capabilities(fields: &mut Fields<'_>, lints: &mut Lints) -> Vec<Capability> {
-    let mut out: Vec<Capability> = Vec::new();
-    for spot in fields.list("capabilities", lints) {
-        let Some(mut fields) = spot.fields(lints) else { continue };
-        let id = fields.need_text("id", lints);
-        let label = fields.need_text("label", lints);
-        let description = fields.text("description", lints);
-        fields.close(&[], lints);
-        let (Some(id), Some(label)) = (id, label) else { continue };
-        if out.iter().any(|other| other.id == id) {
-            spot.lint(
-                lints,
-                lint::DUPLICATE_NAME,
-                format!("another capability has the id `{id}`"),
-            );
-        }
-        out.push(Capability { id, label, description });
-    }
-    out
-}
-
-fn read_step(spot: &Spot<'_>, lints: &mut Lints) -> Option<SetupStep> {
-    let mut fields = spot.fields(lints)?;
-    let title = fields.need_text("title", lints);
-    let description = fields.text("description", lints);
-    let bullets = fields.texts("bullets", lints);
-    fields.close(&[], lints);
-    Some(SetupStep {
-        title: title?,
-        description,
-        bullets,
-    })
-}
-
 fn read_retry(spot: &Spot<'_>, lints: &mut Lints) -> Option<RetryConfig> {
-    let mut fields = spot.fields(lints)?;
-    let max_retries = fields
-        .need("maxRetries", lints)
-        .and_then(|spot| spot.integer(0..=limits::RETRIES_MAX, lints));
-    let retry_delay_ms = fields
-        .need("retryDelay", lints)
-        .and_then(|spot| spot.integer(0..=limits::RETRY_DELAY_MAX_MS, lints));
-    let retry_on = read_statuses(&mut fields, "retryOn", lints);
+    let fields = spot.fields()?;
+    let max_retries = fields.get("maxRetries").and_then(|spot| spot.integer());
+    let retry_delay_ms = fields.get("retryDelay").and_then(|spot| spot.integer());
+    let retry_on = read_statuses(&fields, "retryOn");
     let retry_header = fields
         .get("retryHeader")
-        .and_then(|spot| header_name(&spot.text(lints)?, &spot, lints));
-    fields.close(&[], lints);
+        .and_then(|spot| header_name(&spot.text()?, &spot, lints));
     Some(RetryConfig {
         max_retries: max_retries?,
         retry_delay_ms: retry_delay_ms?,

@@ -25,7 +25,7 @@ pub(crate) struct Names<'a> {
 impl Names<'_> {
     /// Reads a template and gives its placeholders their meaning.
     pub(crate) fn template(&mut self, spot: &Spot<'_>, lints: &mut Lints) -> Option<Template> {
-        let text = spot.scalar(lints)?;
+        let text = spot.scalar()?;
         let template = Template::parse(&text, self.local);
         self.settle(template, spot, lints)
     }

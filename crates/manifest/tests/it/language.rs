@@ -4,18 +4,33 @@ use tieline_manifest::{CATEGORIES, Head, Manifest, Rate, ResetFormat, Tested, Tr
 
 const LANGUAGE: &str = include_str!("../../LANGUAGE.md");
 
-fn example(number: usize) -> &'static str {
+/// The example that begins so.
+fn example(beginning: &str) -> &'static str {
     LANGUAGE
         .split("```yaml\n")
-        .nth(number)
-        .and_then(|rest| rest.split("```").next())
+        .filter_map(|rest| rest.split("```").next())
+        .find(|example| example.starts_with(beginning))
         .expect("the page has this example")
+}
+
+const MANIFEST: &str = "id: acme-chat";
+const CASE: &str = "action:";
+
+#[test]
+fn the_smaller_examples_are_good_too() {
+    for beginning in ["auth:\n", "errors:\n", "answers:\n"] {
+        let text = format!(
+            "name: A\nbaseUrl: https://a.example\nendpoints: []\n{}",
+            example(beginning)
+        );
+        Manifest::parse(&text, Use::Tenant).unwrap_or_else(|lints| panic!("{lints:#?}"));
+    }
 }
 
 #[test]
 fn the_example_case_passes_and_a_changed_one_does_not() {
-    let manifest = Manifest::parse(example(1), Use::Shipped).unwrap_or_else(|lints| panic!("{lints:#?}"));
-    let case = Case::parse(example(3)).unwrap();
+    let manifest = Manifest::parse(example(MANIFEST), Use::Shipped).unwrap_or_else(|lints| panic!("{lints:#?}"));
+    let case = Case::parse(example(CASE)).unwrap();
     case.check(&manifest).unwrap();
     for (from, to, complaint) in [
         (
@@ -50,8 +65,8 @@ fn the_example_case_passes_and_a_changed_one_does_not() {
             "does not have the expected form",
         ),
     ] {
-        assert!(example(3).contains(from), "{from}");
-        let changed = Case::parse(&example(3).replacen(from, to, 1)).unwrap();
+        assert!(example(CASE).contains(from), "{from}");
+        let changed = Case::parse(&example(CASE).replacen(from, to, 1)).unwrap();
         let error = changed.check(&manifest).expect_err(to);
         assert!(error.contains(complaint), "{to}: {error}");
     }
@@ -59,7 +74,7 @@ fn the_example_case_passes_and_a_changed_one_does_not() {
 
 #[test]
 fn the_credential_test_is_a_case_too() {
-    let manifest = Manifest::parse(example(1), Use::Shipped).unwrap();
+    let manifest = Manifest::parse(example(MANIFEST), Use::Shipped).unwrap();
     let case = Case::parse(
         "action: test\nconfig: { token: aaaaaaaaaaaaaaaaaaaaaaaa }\n\
          request: { method: GET, url: 'https://api.acme.example/v1/users/@me', headers: { authorization: 'Bot {{config.bot_token}}' } }\n\
@@ -77,7 +92,7 @@ fn the_credential_test_is_a_case_too() {
 
 #[test]
 fn a_case_may_say_that_an_input_is_refused() {
-    let manifest = Manifest::parse(example(1), Use::Shipped).expect("the example is good");
+    let manifest = Manifest::parse(example(MANIFEST), Use::Shipped).expect("the example is good");
     let case = |input: &str, message: &str| {
         let text = format!(
             "action: send_message\nauth: bot\nconfig: {{ token: aaaaaaaaaaaaaaaaaaaaaaaa }}\ninput: {input}\n\
@@ -159,12 +174,6 @@ endpoints: []
         [("y".to_owned(), Tree::Bool(true)), ("x".to_owned(), Tree::Bool(false))]
     );
     assert_eq!(Tested::default().and(first.clone()), first);
-}
-
-#[test]
-fn the_example_of_errors_is_read() {
-    let text = format!("name: A\nbaseUrl: https://a.example\nendpoints: []\n{}", example(2));
-    Manifest::parse(&text, Use::Tenant).unwrap_or_else(|lints| panic!("{lints:#?}"));
 }
 
 #[test]

@@ -3,12 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use schemars::{JsonSchema, Schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tieline::{
     Code, Environment, Result,
-    connection::{Connect, Connection, ConnectionPatch, ConnectionQuery, CreatedConnection},
+    connection::{
+        BatchAction, Connect, Connection, ConnectionPatch, ConnectionQuery, CreatedConnection, Done, SyncFrequency,
+    },
     health::TestResult,
     id::{ConnectionId, CredentialId},
+    limits::MAX_BATCH,
     patch::given,
     scope::Scope,
 };
@@ -18,11 +21,13 @@ use super::page::{CURSOR_EXAMPLE, Cursors, Limit};
 use crate::{
     app::App,
     caller::Caller,
+    problem::ItemProblem,
     route::{Body, Created, Found, List, Nothing, Query, Ref, Referable, Reply, Row, id_schema},
 };
 
 /// How connecting can fail beyond what its arguments say.
 pub(crate) const CONNECTING: &[Code] = &[
+    Code::LimitReached,
     Code::CredentialExpired,
     Code::NotFound,
     Code::EnvironmentMismatch,
@@ -111,6 +116,12 @@ pub(crate) struct NewConnection {
     /// What people call it; the connector's name, unless given.
     #[serde(default)]
     display_name: Option<String>,
+    /// More about it.
+    #[serde(default)]
+    description: Option<String>,
+    /// How often its records are wanted; when somebody asks, unless given. It is kept for the connection's syncs.
+    #[serde(default)]
+    sync_frequency: SyncFrequency,
 }
 
 impl From<NewConnection> for Connect {
@@ -120,10 +131,72 @@ impl From<NewConnection> for Connect {
             environment: new.environment,
             name: new.name,
             display_name: new.display_name,
+            description: new.description,
+            sync_frequency: new.sync_frequency,
             auth: new.auth,
             credential: new.credential_id.map(|credential| credential.0),
             config: new.config.unwrap_or_else(|| blank.config.clone()),
             ..blank
+        }
+    }
+}
+
+/// One thing to do to many connections.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "action": "test", "connections": ["conn_01jd3k9v7rf8pa0q2m5w8x4ynz"] }))]
+#[schemars(example = serde_json::json!({ "action": "disable", "connections": ["conn_01jd3k9v7rf8pa0q2m5w8x4ynz"] }))]
+pub(crate) struct Batch {
+    /// What to do.
+    action: BatchAction,
+    /// To which connections, each once.
+    #[schemars(length(min = 1, max = MAX_BATCH))]
+    connections: Vec<Ref<ConnectionId>>,
+}
+
+/// What became of each connection of a batch.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct BatchDone {
+    /// A result for each, in the order of the request.
+    data: Vec<BatchItem>,
+}
+
+/// What became of one connection of a batch.
+#[derive(Default, Serialize, JsonSchema)]
+pub(crate) struct BatchItem {
+    /// Whether it was done. That a tested connection does not work is told in `test`.
+    done: bool,
+    /// The connection as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<Box<Connection>>,
+    /// What the test found out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<TestResult>,
+    /// Why it was not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<ItemProblem>,
+}
+
+impl From<Result<Done>> for BatchItem {
+    fn from(result: Result<Done>) -> Self {
+        let item = Self {
+            done: result.is_ok(),
+            ..Self::default()
+        };
+        match result {
+            Ok(Done::Deleted) => item,
+            Ok(Done::Tested(test)) => Self {
+                test: Some(test),
+                ..item
+            },
+            Ok(Done::Changed(connection)) => Self {
+                connection: Some(connection),
+                ..item
+            },
+            Err(error) => Self {
+                problem: Some((&error).into()),
+                ..item
+            },
         }
     }
 }
@@ -138,6 +211,13 @@ pub(crate) struct Patch {
     /// What people call it.
     #[serde(default)]
     display_name: Option<String>,
+    /// More about it; `null` for nothing.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<String>")]
+    description: Option<Option<String>>,
+    /// How often its records are wanted.
+    #[serde(default)]
+    sync_frequency: Option<SyncFrequency>,
     /// Fields to change. An absent field keeps its value, `null` removes it; a secret keeps its value when it is sent
     /// back as it was shown.
     #[serde(default)]
@@ -157,6 +237,8 @@ impl From<Patch> for ConnectionPatch {
     fn from(patch: Patch) -> Self {
         Self {
             display_name: patch.display_name,
+            description: patch.description,
+            sync_frequency: patch.sync_frequency,
             credential: patch
                 .credential_id
                 .map(|credential| credential.map(|credential| credential.0)),
@@ -219,6 +301,7 @@ impl ListQuery {
             environment: self.environment,
             after,
             limit: self.limit.get(),
+            ..ConnectionQuery::default()
         })
     }
 }
@@ -257,6 +340,17 @@ pub(crate) async fn create(
         .create_connection(&caller.actor, new.into())
         .await
         .map(Created)
+}
+
+pub(crate) async fn batch(app: App, caller: Arc<Caller>, Body(batch): Body<Batch>) -> Result<Reply<BatchDone>> {
+    let ids: Vec<ConnectionId> = batch.connections.iter().map(|connection| connection.0).collect();
+    let results = app
+        .connectors
+        .batch_connections(&caller.actor, batch.action, &ids)
+        .await?;
+    Ok(Reply(BatchDone {
+        data: results.into_iter().map(BatchItem::from).collect(),
+    }))
 }
 
 pub(crate) async fn read(Row(connection): Row<Connection>) -> Result<Reply<Connection>> {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use schemars::{JsonSchema, Schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tieline::{
     Code, Environment, Result,
     clock::Timestamp,
@@ -12,17 +12,18 @@ use tieline::{
     id::CredentialId,
     patch::given,
 };
-use tieline_manifest::Json;
+use tieline_manifest::{Json, Tree};
 
 use super::page::{CURSOR_EXAMPLE, Cursors, Limit};
 use crate::{
     app::App,
     caller::Caller,
-    route::{Body, Created, Found, List, Nothing, Query, Referable, Reply, Row, id_schema},
+    route::{Body, Created, Found, List, Query, Referable, Reply, Row, id_schema},
 };
 
 /// How making a credential can fail beyond what its arguments say.
 pub(crate) const MAKING: &[Code] = &[
+    Code::LimitReached,
     Code::EnvironmentMismatch,
     Code::ConnectorNotFound,
     Code::ConnectorConfigInvalid,
@@ -88,6 +89,10 @@ pub(crate) struct New {
     #[serde(default)]
     #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     metadata: Option<Json>,
+    /// What its owner means to do about rotating it: a note like the others, kept as `rotationPolicy` among them.
+    #[serde(default)]
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
+    rotation_policy: Option<Json>,
     /// Where it belongs, for life; where the key does, and else production, unless given.
     #[serde(default)]
     environment: Option<Environment>,
@@ -106,11 +111,51 @@ impl From<New> for NewCredential {
             connector: new.connector,
             auth: new.auth,
             data: new.data,
-            metadata: new.metadata,
+            metadata: noted(new.metadata, new.rotation_policy),
             environment: new.environment,
             expires_at: new.expires_at,
         }
     }
+}
+
+/// The notes with one more among them, unless they are none; that is said by whoever reads them.
+fn noted(metadata: Option<Json>, policy: Option<Json>) -> Option<Json> {
+    let Some(policy) = policy else { return metadata };
+    let mut notes = match metadata.as_ref().map(Json::tree) {
+        None => Vec::new(),
+        Some(Tree::Object(notes)) => notes.clone(),
+        Some(_) => return metadata,
+    };
+    notes.retain(|(name, _)| name != "rotationPolicy");
+    notes.push(("rotationPolicy".to_owned(), policy.tree().clone()));
+    Some(Json::from_tree(Tree::Object(notes)))
+}
+
+/// A credential, and a second name for what it is for.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Credential")]
+pub(crate) struct Shown {
+    #[serde(flatten)]
+    credential: Credential,
+    /// The same as `connector`.
+    provider: Option<String>,
+}
+
+impl From<Credential> for Shown {
+    fn from(credential: Credential) -> Self {
+        Self {
+            provider: credential.connector.clone(),
+            credential,
+        }
+    }
+}
+
+/// That a credential is gone.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CredentialDeleted")]
+pub(crate) struct Gone {
+    /// Always true: what went wrong is a problem.
+    success: bool,
 }
 
 /// What to change of a credential; what is absent stays.
@@ -208,7 +253,7 @@ pub(crate) async fn list(
     caller: Arc<Caller>,
     cursors: Cursors,
     Query(query): Query<ListQuery>,
-) -> Result<List<Credential>> {
+) -> Result<List<Shown>> {
     let query = CredentialQuery {
         kind: query.r#type,
         connector: query.connector,
@@ -217,18 +262,20 @@ pub(crate) async fn list(
         limit: query.limit.get(),
     };
     let page = app.connectors.credentials(&caller.actor, query).await?;
-    cursors.list(page.rows, page.next).await
+    cursors
+        .list(page.rows.into_iter().map(Shown::from).collect(), page.next)
+        .await
 }
 
-pub(crate) async fn create(app: App, caller: Arc<Caller>, Body(new): Body<New>) -> Result<Created<Credential>> {
+pub(crate) async fn create(app: App, caller: Arc<Caller>, Body(new): Body<New>) -> Result<Created<Shown>> {
     app.connectors
         .create_credential(&caller.actor, new.into())
         .await
-        .map(Created)
+        .map(|made| Created(made.into()))
 }
 
-pub(crate) async fn read(Row(credential): Row<Credential>) -> Result<Reply<Credential>> {
-    Ok(Reply(credential))
+pub(crate) async fn read(Row(credential): Row<Credential>) -> Result<Reply<Shown>> {
+    Ok(Reply(credential.into()))
 }
 
 pub(crate) async fn update(
@@ -236,11 +283,11 @@ pub(crate) async fn update(
     caller: Arc<Caller>,
     Row(credential): Row<Credential>,
     Body(patch): Body<Patch>,
-) -> Result<Reply<Credential>> {
+) -> Result<Reply<Shown>> {
     app.connectors
         .update_credential(&caller.actor, credential.id, patch.into())
         .await
-        .map(Reply)
+        .map(|changed| Reply(changed.into()))
 }
 
 pub(crate) async fn rotate(
@@ -248,7 +295,7 @@ pub(crate) async fn rotate(
     caller: Arc<Caller>,
     Row(credential): Row<Credential>,
     Body(new): Body<NewSecrets>,
-) -> Result<Reply<Credential>> {
+) -> Result<Reply<Shown>> {
     let rotation = Rotation {
         data: new.data,
         expires_at: new.expires_at,
@@ -256,7 +303,7 @@ pub(crate) async fn rotate(
     app.connectors
         .rotate_credential(&caller.actor, credential.id, rotation)
         .await
-        .map(Reply)
+        .map(|changed| Reply(changed.into()))
 }
 
 pub(crate) async fn test(app: App, caller: Arc<Caller>, Row(credential): Row<Credential>) -> Result<Reply<TestResult>> {
@@ -266,7 +313,7 @@ pub(crate) async fn test(app: App, caller: Arc<Caller>, Row(credential): Row<Cre
         .map(Reply)
 }
 
-pub(crate) async fn delete(app: App, caller: Arc<Caller>, Row(credential): Row<Credential>) -> Result<Nothing> {
+pub(crate) async fn delete(app: App, caller: Arc<Caller>, Row(credential): Row<Credential>) -> Result<Reply<Gone>> {
     app.connectors.delete_credential(&caller.actor, credential.id).await?;
-    Ok(Nothing)
+    Ok(Reply(Gone { success: true }))
 }

@@ -58,6 +58,42 @@ impl JsonSchema for Limit {
     }
 }
 
+/// The same for the lists of a document that knows no pages: as many as there may be, unless asked for fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LongList(usize);
+
+impl LongList {
+    pub(crate) fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl Default for LongList {
+    fn default() -> Self {
+        Self(MAX_PAGE)
+    }
+}
+
+impl<'de> Deserialize<'de> for LongList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        Limit::deserialize(deserializer).map(|limit| Self(limit.0))
+    }
+}
+
+impl JsonSchema for LongList {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "LongList".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": MAX_PAGE, "examples": [20] })
+    }
+}
+
 /// What a cursor looks like. Nobody makes one by hand: a test puts a real one here.
 pub(crate) const CURSOR_EXAMPLE: &str = "AX5kq0zJr1WmC3vUuS9nTw";
 

@@ -28,6 +28,7 @@ use crate::{
 
 /// How signing in can fail beyond what its arguments say.
 pub(crate) const SIGNING_IN: &[Code] = &[
+    Code::TenantDeleted,
     Code::SignInFailed,
     Code::SignInThrottled,
     Code::Overloaded,

@@ -26,6 +26,8 @@ pub(crate) const OPENING: &[Code] = &[Code::LinkInvalid, Code::ConnectorDatabase
 
 /// How using one can.
 pub(crate) const ACCEPTING: &[Code] = &[
+    Code::LimitReached,
+    Code::TenantDeleted,
     Code::LinkInvalid,
     Code::SignInThrottled,
     Code::ConnectionConflict,

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::App,
     caller::{Caller, Permission},
-    route::{Body, Created, Found, List, Query, Referable, Reply, Row, id_schema},
+    route::{Body, Created, Found, List, Nothing, Query, Referable, Reply, Row, id_schema},
 };
 
 /// What a new tenant shall be.
@@ -47,6 +47,7 @@ pub(crate) async fn create(app: App, caller: Arc<Caller>, Body(new): Body<NewTen
         permissions: BTreeMap::from([(Permission::Admin.as_str().to_owned(), true)]),
         expires_at: caller.expires_at(),
         environment: caller.actor.environment,
+        allowed_networks: caller.allowed_networks().map(<[_]>::to_vec),
     };
     let made = app
         .connectors
@@ -65,6 +66,27 @@ pub(crate) async fn create(app: App, caller: Arc<Caller>, Body(new): Body<NewTen
 pub(crate) struct TenantPatch {
     /// Its name, unique in the deployment.
     name: String,
+}
+
+/// Which tenant is meant.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Confirmation {
+    /// The tenant's name, exactly, so that none is deleted by mistake.
+    #[schemars(example = &"Acme Ltd")]
+    confirm: String,
+}
+
+pub(crate) async fn delete(
+    app: App,
+    caller: Arc<Caller>,
+    Row(tenant): Row<Tenant>,
+    Query(meant): Query<Confirmation>,
+) -> Result<Nothing> {
+    app.connectors
+        .delete_tenant(&caller.actor, tenant.id, &meant.confirm)
+        .await?;
+    Ok(Nothing)
 }
 
 impl Found for Tenant {

@@ -23,7 +23,8 @@ use tower::ServiceExt;
 use super::{App, patient::Patient};
 use crate::{
     limits::{
-        ACCEPT_PAUSE, CUT_TIMEOUT, DRAIN_TIMEOUT, HEADER_READ_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_HEADERS,
+        ACCEPT_PAUSE, CROWD, CUT_TIMEOUT, DRAIN_TIMEOUT, HEADER_READ_TIMEOUT, MAX_CONNECTIONS, MAX_CROWDED_HEAD_BYTES,
+        MAX_HEAD_BYTES, MAX_HEADERS,
     },
     source::Peer,
 };
@@ -31,6 +32,8 @@ use crate::{
 /// A place for one connection, given back on drop.
 struct Seat {
     peer: Peer,
+    /// How much of a head is read.
+    head_bytes: usize,
     _permit: OwnedSemaphorePermit,
     _share: Share<IpAddr>,
 }
@@ -124,6 +127,7 @@ impl Door {
         let _ = stream.set_nodelay(true);
         let seat = Seat {
             peer: Peer(from.ip()),
+            head_bytes: head_bytes(self.seats.available_permits()),
             _permit: permit,
             _share: share,
         };
@@ -166,6 +170,15 @@ async fn let_end(graceful: GracefulShutdown, app: &App, hurry: impl Future<Outpu
     app.runs.end().await;
 }
 
+/// How much of a head is read when so many seats are free.
+fn head_bytes(free: usize) -> usize {
+    if MAX_CONNECTIONS - free > CROWD {
+        MAX_CROWDED_HEAD_BYTES
+    } else {
+        MAX_HEAD_BYTES
+    }
+}
+
 fn converse<S>(stream: S, seat: Seat, router: axum::Router, graceful: &GracefulShutdown, app: &App)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -180,7 +193,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_TIMEOUT)
         .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD_BYTES)
+        .max_buf_size(seat.head_bytes)
         .serve_connection(TokioIo::new(Patient::new(stream)), TowerToHyperService::new(service));
     let connection = graceful.watch(connection);
     app.conversations.begin(async move {
@@ -239,6 +252,15 @@ mod tests {
             answer.contains("connection: close") && answer.contains("SERVER_STOPPING"),
             "{answer}"
         );
+    }
+
+    #[test]
+    fn l3_heads_are_short_in_a_crowd() {
+        assert_eq!(head_bytes(MAX_CONNECTIONS - 1), MAX_HEAD_BYTES);
+        assert_eq!(head_bytes(0), MAX_CROWDED_HEAD_BYTES);
+        // hyper doubles its buffer until the bound is in it, and then once more.
+        let most = CROWD * 2 * MAX_HEAD_BYTES + (MAX_CONNECTIONS - CROWD) * 2 * MAX_CROWDED_HEAD_BYTES;
+        assert!(most < 160 * 1024 * 1024, "{most}");
     }
 
     /// Notes when the answer is gone.
@@ -300,6 +322,7 @@ mod tests {
     async fn seat_of(seats: &Arc<Semaphore>, sources: &Sources) -> Seat {
         Seat {
             peer: Peer(HERE),
+            head_bytes: MAX_HEAD_BYTES,
             _permit: seats.clone().acquire_owned().await.unwrap(),
             _share: sources.hold(HERE).unwrap(),
         }

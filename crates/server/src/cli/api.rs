@@ -68,7 +68,7 @@ impl Api {
 
     /// The same for a command that only looks: where there is no data none is made.
     pub(super) async fn look(config: &Config, output: Output) -> Result<Self> {
-        if start::has_data(&config.data) {
+        if start::has_data(config) {
             return Self::open(config, output).await;
         }
         let (connectors, notices) = start::scratch(config, None)?;

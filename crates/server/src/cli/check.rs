@@ -13,7 +13,7 @@ use tieline_manifest::Json;
 
 use super::output::{Failure, Output, table};
 use crate::{
-    config::Config,
+    config::{Config, Database},
     local::Running,
     start::{self, find_key},
 };
@@ -32,8 +32,9 @@ pub(super) async fn check(config: &Config, output: Output) -> Result<(), Failure
         Err(error) => (Err(error), Vec::new()),
     };
     let findings = [
-        ("dataFolder", "data folder", data_folder(&config.data)),
-        ("masterKey", "master key", master_key(config).await),
+        ("dataFolder", "data folder", data_folder(config)),
+        ("masterKey", "master key", master_key(config)),
+        ("database", "database", database(config)),
         ("address", "address", address(config)),
         (
             "authorities",
@@ -57,12 +58,15 @@ pub(super) async fn check(config: &Config, output: Output) -> Result<(), Failure
 }
 
 /// Where the master key is, once it is known to be the one of the data, if there is data and nobody holds it.
-async fn master_key(config: &Config) -> Result<String> {
+fn master_key(config: &Config) -> Result<String> {
     let (place, key) = find_key(config)?;
     let Some(key) = key else {
         return Ok(format!("{place} (there is none yet: the first start makes it)"));
     };
-    match start::judge(config, &key).await {
+    if matches!(config.database, Database::Postgres(_)) {
+        return Ok(format!("{place} (a start compares it with the data)"));
+    }
+    match start::judge(config, &key) {
         Ok(_) => Ok(place.to_string()),
         Err(error) if error.code() == Code::DataFolderLocked => Ok(format!(
             "{place} (not compared with the data, which a running process holds)"
@@ -71,6 +75,33 @@ async fn master_key(config: &Config) -> Result<String> {
             error.code(),
             format!("{} (Looked in {place}.)", error.detail()),
         )),
+    }
+}
+
+/// What a start would do with the database. It is looked at and left as it is.
+fn database(config: &Config) -> Result<String> {
+    if let Database::Postgres(database) = &config.database {
+        let places: Vec<_> = database
+            .places
+            .iter()
+            .map(|(host, port)| format!("{host}:{port}"))
+            .collect();
+        return Ok(format!(
+            "PostgreSQL at {}, which only a start looks at",
+            places.join(", ")
+        ));
+    }
+    match start::look(config) {
+        Ok(None) => Ok("there is none yet: the first start makes it".to_owned()),
+        Ok(Some(seen)) if seen.is_behind => Ok(
+            "of an earlier version: a start brings it to this one, and no earlier version reads it after that"
+                .to_owned(),
+        ),
+        Ok(Some(_)) => Ok("of this version".to_owned()),
+        Err(error) if error.code() == Code::DataFolderLocked => {
+            Ok("not looked at: a running process holds it".to_owned())
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -112,13 +143,14 @@ fn tell(config: &Config, findings: &[Finding], output: Output) {
 }
 
 /// Whether files can be made in the data folder, or in the folder that it would be made in.
-fn data_folder(folder: &Path) -> Result<String> {
+fn data_folder(config: &Config) -> Result<String> {
+    let folder = &config.data;
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let there = absolute
         .ancestors()
         .find(|folder| folder.exists())
         .unwrap_or(Path::new("/"));
-    let shown = if there == absolute { folder } else { there };
+    let shown = if there == absolute { folder.as_path() } else { there };
     if let Err(error) = try_file(there) {
         let detail = format!(
             "`data.dir`: nothing can be written in {}: {error}. Check that the folder belongs to the user who runs this, \
@@ -127,7 +159,8 @@ fn data_folder(folder: &Path) -> Result<String> {
         );
         return Err(Error::new(Code::ConfigInvalid, detail));
     }
-    let state = match (start::has_data(folder), there == absolute) {
+    let holds_data = matches!(config.database, Database::DataFolder) && start::has_data(config);
+    let state = match (holds_data, there == absolute) {
         (true, _) => "has data in it",
         (false, true) => "is empty",
         (false, false) => "will be made",

@@ -103,7 +103,9 @@ fn argument(name: &str, marks: &[String], description: &str) -> String {
     if description.is_empty() {
         format!("  {name} ({marks})\n")
     } else {
-        format!("  {name} ({marks}): {description}\n")
+        // One line each, however the text was broken where it was written.
+        let line = description.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("  {name} ({marks}): {line}\n")
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     output::{Failure, Output},
 };
 use crate::{
-    config::Config,
+    config::{Config, Database},
     start::{self, find_key},
 };
 
@@ -32,7 +32,11 @@ pub(super) async fn status(config: &Config, output: Output) -> Result<(), Failur
     let (place, key) = find_key(config)?;
     let (word, sentence) = match key {
         None => ("absent", "There is none yet: the first start makes it.".to_owned()),
-        Some(key) => match start::judge(config, &key).await {
+        Some(_) if matches!(config.database, Database::Postgres(_)) => (
+            "unknown",
+            "The data is in PostgreSQL: a start compares the key with it.".to_owned(),
+        ),
+        Some(key) => match start::judge(config, &key) {
             Ok(true) => ("fits", "It is the key this data was sealed with.".to_owned()),
             Ok(false) => (
                 "unused",

@@ -21,6 +21,9 @@ pub(super) const DEFAULTS: &str = include_str!("../config.default.toml");
 pub(super) const ENVIRONMENT_PREFIX: &str = "TIELINE__";
 const ENVIRONMENT_SEPARATOR: &str = "__";
 
+/// The variable that many platforms set, for `database.url`. Its value is a secret and is shown nowhere.
+pub(super) const DATABASE_VARIABLE: &str = "DATABASE_URL";
+
 /// The section whose keys are the operator's own.
 const OPEN_SECTION: &str = "scopes";
 
@@ -106,6 +109,11 @@ impl Settings {
 
     /// Lays the settings among environment variables over what there is.
     pub(super) fn environment(&mut self, variables: &BTreeMap<String, String>) {
+        if let Some(url) = variables.get(DATABASE_VARIABLE) {
+            let name = ["database", "url"].map(str::to_owned);
+            let origin = Origin::Environment(DATABASE_VARIABLE.to_owned());
+            self.set(&name, Some(Value::Text(url.clone())), origin);
+        }
         for (variable, text) in variables {
             let Some(rest) = variable.strip_prefix(ENVIRONMENT_PREFIX) else {
                 continue;

@@ -78,7 +78,7 @@ fn lists_switches_and_scopes_are_read_from_file_and_environment() {
     ];
     let config = compose(file, &variables, Flags::default()).unwrap();
     let allowed: Vec<String> = config.egress.allow.iter().map(|allow| allow.net.to_string()).collect();
-    assert_eq!(allowed, ["10.2.0.0", "fd00::5"]);
+    assert_eq!(allowed, ["10.2.0.0/16", "fd00::5/128"]);
     assert!(config.egress.loopback);
     let kinds: Vec<&str> = config.scopes.keys().map(String::as_str).collect();
     assert_eq!(kinds, ["organization", "team", "tenant", "workspace"]);

@@ -7,7 +7,10 @@ use crate::{problem::PROBLEM_JSON, router::API};
 
 /// The description of a connector's actions, each at the address where it is called.
 pub fn document(connector: &ConnectorDescriptor) -> Value {
-    let paths: Map<String, Value> = connector.actions.iter().map(path).collect();
+    let mut paths: Map<String, Value> = connector.actions.iter().map(path).collect();
+    if !connector.actions.is_empty() {
+        paths.insert("/actions".to_owned(), step(connector));
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -61,4 +64,48 @@ fn path(action: &ActionDescriptor) -> (String, Value) {
         },
     } });
     (format!("/connections/{{connection}}/actions/{}", action.id), operation)
+}
+
+/// The same actions as a workflow's step names them, which may come with a shared credential in place of a connection.
+fn step(connector: &ConnectorDescriptor) -> Value {
+    let bodies = connector.actions.iter().map(|action| {
+        let mut body = json!({
+            "type": "object",
+            "title": action.name,
+            "required": ["connectorType", "action"],
+            "properties": {
+                "connectorType": { "const": connector.id },
+                "action": { "const": action.id },
+                "credentialId": { "type": "string", "description": "With whose keys: a shared credential that fits this connector." },
+                "connectionId": { "type": "string", "description": "With whose keys: a connection of this connector." },
+                "input": action.input,
+            },
+        });
+        if action.requires_connection {
+            body["oneOf"] = json!([{ "required": ["credentialId"] }, { "required": ["connectionId"] }]);
+        }
+        body
+    });
+    let outputs = connector.actions.iter().map(|action| action.output.clone());
+    let answer = json!({
+        "type": "object",
+        "required": ["call", "output"],
+        "properties": { "call": { "type": "string" }, "output": { "anyOf": outputs.collect::<Vec<_>>() } },
+    });
+    json!({ "post": {
+        "operationId": "actions.step",
+        "summary": "Calls an action as a workflow's step names it",
+        "description": "With a shared credential or a connection. What the action needs stands in `input`, or beside the names.",
+        "requestBody": {
+            "required": true,
+            "content": { "application/json": { "schema": { "oneOf": bodies.collect::<Vec<_>>() } } },
+        },
+        "responses": {
+            "200": {
+                "description": "What came of the call.",
+                "content": { "application/json": { "schema": answer } },
+            },
+            "default": { "$ref": "#/components/responses/Problem" },
+        },
+    } })
 }

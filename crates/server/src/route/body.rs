@@ -102,7 +102,9 @@ async fn read_within(request: &mut Request, bounds: Bounds) -> Result<Json> {
     let bounds = if request.is_strangers() { STRANGERS } else { bounds };
     let bytes = bytes_within(request, bounds).await?;
     let json = parse(&bytes, bounds)?;
-    request.begin(&bytes).await?;
+    // The same bytes are in there: large ones must not be twice in memory while somebody waits.
+    drop(bytes);
+    request.begin(json.text().as_bytes()).await?;
     Ok(json)
 }
 
@@ -119,7 +121,9 @@ async fn bytes_within(request: &mut Request, bounds: Bounds) -> Result<Vec<u8>> 
     let announced = content_length(&request.head.headers).and_then(|length| usize::try_from(length).ok());
     request.make_room(announced.unwrap_or_default())?;
     let body = request.take_body()?;
-    collect(body, bounds, |bytes| match announced {
+    // What grows step by step is there twice at each of them.
+    let room = Vec::with_capacity(announced.unwrap_or_default());
+    collect(body, room, bounds, |bytes| match announced {
         Some(_) => Ok(()),
         None => request.make_room(bytes),
     })
@@ -129,11 +133,12 @@ async fn bytes_within(request: &mut Request, bounds: Bounds) -> Result<Vec<u8>> 
 /// The whole body, while it comes fast enough, is not too large and finds room.
 async fn collect(
     body: axum::body::Body,
+    mut bytes: Vec<u8>,
     bounds: Bounds,
     mut make_room: impl FnMut(usize) -> Result<()>,
 ) -> Result<Vec<u8>> {
     let mut body = Limited::new(body, bounds.bytes);
-    let (start, mut bytes) = (Instant::now(), Vec::new());
+    let start = Instant::now();
     loop {
         let earned = Duration::from_secs(bytes.len() as u64 / BODY_MIN_RATE);
         let until = start + (BODY_RATE_GRACE + earned).min(bounds.within);
@@ -264,9 +269,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn l2_an_endless_body_is_cut() {
         for bounds in [ORDINARY, INPUT] {
-            let error = collect(Sender::body(64 * 1024, Duration::from_millis(1)), bounds, |_| Ok(()))
-                .await
-                .unwrap_err();
+            let error = collect(
+                Sender::body(64 * 1024, Duration::from_millis(1)),
+                Vec::new(),
+                bounds,
+                |_| Ok(()),
+            )
+            .await
+            .unwrap_err();
             assert_eq!(error.code(), Code::BodyTooLarge);
             assert!(error.detail().contains(&bounds.bytes.to_string()), "{error}");
         }
@@ -276,7 +286,7 @@ mod tests {
     async fn l2_a_slow_body_is_cut() {
         let cut_after = async |piece, pause| {
             let start = Instant::now();
-            let error = collect(Sender::body(piece, pause), ORDINARY, |_| Ok(()))
+            let error = collect(Sender::body(piece, pause), Vec::new(), ORDINARY, |_| Ok(()))
                 .await
                 .unwrap_err();
             assert_eq!(error.code(), Code::RequestTimeout);

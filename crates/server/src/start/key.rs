@@ -12,7 +12,7 @@ use super::{
     passphrase::{self, Salt},
 };
 use crate::{
-    config::{self, Config},
+    config::{self, Config, Database},
     private_file,
 };
 
@@ -89,7 +89,7 @@ pub fn find_key(config: &Config) -> Result<(KeyPlace, Option<MasterKey>)> {
             let text = passphrase(config, holder)?;
             match Salt::find(&config.data)? {
                 Some(salt) => passphrase::derive(text.reveal(), &salt)?,
-                None if has_data(&config.data) => return Err(salt_missing(config)),
+                None if has_data(config) => return Err(salt_missing(config)),
                 None => return Ok((place, None)),
             }
         }
@@ -137,7 +137,7 @@ pub(super) fn find_or_make(config: &Config) -> Result<(MasterKey, KeyPlace, bool
 
 /// A key is made only where the operator named no place for it and nothing was sealed yet.
 fn may_make(config: &Config) -> bool {
-    config.master_key_file.is_none() && !has_data(&config.data)
+    config.master_key_file.is_none() && !has_data(config)
 }
 
 fn from(place: &KeyPlace, error: &Error) -> Error {
@@ -145,10 +145,17 @@ fn from(place: &KeyPlace, error: &Error) -> Error {
 }
 
 fn salt_missing(config: &Config) -> Error {
-    let detail = format!(
-        "The data in {} was sealed with a passphrase and a salt, and the salt is gone: put the file `master.salt` back.",
-        config.data.display()
-    );
+    let folder = config.data.display();
+    let detail = match config.database {
+        Database::DataFolder => format!(
+            "The data in {folder} was sealed with a passphrase and a salt, and the salt is gone: put the file \
+             `master.salt` back."
+        ),
+        Database::Postgres(_) => format!(
+            "There is no salt for the passphrase in {folder}. Servers that share a database need the same one, so none is \
+             made: copy `master.salt` from the data folder of another, or use a key instead (`tieline key new` makes one)."
+        ),
+    };
     Error::new(Code::MasterKeyMissing, detail)
 }
 
@@ -168,7 +175,13 @@ fn told(config: &Config, place: &KeyPlace) -> String {
 
 fn missing(config: &Config, place: &KeyPlace, error: &str) -> Error {
     let (place, variable) = (told(config, place), config.shown("master_key.env"));
-    let consequence = if has_data(&config.data) {
+    let consequence = if let Database::Postgres(_) = config.database {
+        // A key that one server made would be missing in the others.
+        format!(
+            "Servers that share a database need the same key, so none is made: put it there (`tieline key new` makes one for \
+             a new database), or set {variable} to it"
+        )
+    } else if has_data(config) {
         format!(
             "The data in {} was sealed with it and cannot be read without it: put that key back, or set {variable} to it",
             config.data.display()

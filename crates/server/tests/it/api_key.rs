@@ -274,6 +274,132 @@ async fn k1_the_last_use_is_known_and_costs_nothing() {
     );
 }
 
+const CATALOG: &str = "/api/v1/catalog";
+
+/// K1: from elsewhere than its networks a key opens nothing; that it was tried is written down, once a minute.
+#[tokio::test]
+async fn k1_a_key_is_good_from_its_networks_only() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("alice").await;
+    let body =
+        json!({ "name": "office", "permissions": { "catalog:read": true }, "allowedNetworks": ["127.0.0.0/8", "::1"] });
+    let (key, id) = make(&app, &tenant.key, body).await;
+    let catalog = || Ask::get(CATALOG).key(&key);
+    assert_eq!(app.ask(catalog()).await.status, 200);
+    let read = app.ask(Ask::get(format!("{PATH}/{id}")).key(&tenant.key)).await;
+    assert_eq!(
+        read.json["allowedNetworks"],
+        json!(["127.0.0.0/8", "::1/128"]),
+        "{}",
+        read.text
+    );
+
+    let elsewhere = json!({ "allowedNetworks": ["192.0.2.0/24", "::ffff:198.51.100.0/120"] });
+    let moved = change(&app, &tenant.key, &id, elsewhere).await;
+    assert_eq!(
+        moved.json["allowedNetworks"],
+        json!(["192.0.2.0/24", "198.51.100.0/24"]),
+        "{}",
+        moved.text
+    );
+    for _ in 0..3 {
+        let refused = app.ask(catalog()).await;
+        assert_eq!((refused.status, refused.code()), (403, "NETWORK_NOT_ALLOWED"));
+        assert!(refused.text.contains("127.0.0.1"), "{}", refused.text);
+    }
+    let denied = app
+        .ask(Ask::get("/api/v1/audit-logs?action=access.denied").key(&tenant.key))
+        .await;
+    let denied = denied.json["data"].as_array().unwrap();
+    assert_eq!(denied.len(), 1, "{denied:?}");
+    assert_eq!(
+        (&denied[0]["actor"], &denied[0]["detail"]["code"]),
+        (&json!(id), &json!("NETWORK_NOT_ALLOWED"))
+    );
+
+    // What is mapped is meant, and everywhere is everywhere.
+    for networks in [json!(["::ffff:127.0.0.1"]), json!(null)] {
+        let changed = change(&app, &tenant.key, &id, json!({ "allowedNetworks": networks })).await;
+        assert_eq!(changed.status, 200, "{}", changed.text);
+        assert_eq!(app.ask(catalog()).await.status, 200, "{networks}");
+    }
+    // K1: who made it is told, and stays.
+    let maker = app.ask(Ask::get(format!("{PATH}/{id}")).key(&tenant.key)).await.json["createdBy"].clone();
+    let listed = app.ask(Ask::get(PATH).key(&tenant.key)).await;
+    assert!(
+        listed.json["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|key| key["id"] == maker),
+        "{maker}"
+    );
+}
+
+#[tokio::test]
+async fn k1_networks_that_open_nothing_or_say_nothing_are_refused() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("alice").await;
+    let many: Vec<String> = (0..65).map(|number| format!("10.0.0.{number}")).collect();
+    for (networks, pointer) in [
+        (json!([]), "/allowedNetworks"),
+        (json!(many), "/allowedNetworks"),
+        (json!(["10.0.0.0/8", "10.0.0.1/8"]), "/allowedNetworks/1"),
+        (json!(["the office"]), "/allowedNetworks/0"),
+        (json!("10.0.0.0/8"), "/allowedNetworks"),
+    ] {
+        let body = json!({ "name": "office", "allowedNetworks": networks });
+        let refused = app.ask(Ask::post(PATH).key(&tenant.key).json(&body)).await;
+        assert_eq!(
+            (refused.status, refused.code()),
+            (422, "REQUEST_INVALID"),
+            "{}",
+            refused.text
+        );
+        assert_eq!(refused.json["fields"][0]["pointer"], pointer, "{}", refused.text);
+    }
+}
+
+#[tokio::test]
+async fn k3_a_key_that_is_bound_to_networks_reaches_no_further_by_others() {
+    let app = TestApp::start().await;
+    let tenant = app.tenant("alice").await;
+    let mine = json!({ "keys:read": true, "keys:write": true, "catalog:read": true });
+    let here = json!(["127.0.0.0/8"]);
+    let body = json!({ "name": "bound", "permissions": mine, "allowedNetworks": here });
+    let (bound, own) = make(&app, &tenant.key, body).await;
+    for (networks, status) in [
+        (json!(null), 403),
+        (json!(["126.0.0.0/7"]), 403),
+        (json!(["127.0.0.1"]), 201),
+    ] {
+        let body = json!({ "name": "made", "permissions": { "catalog:read": true }, "allowedNetworks": networks });
+        let made = app.ask(Ask::post(PATH).key(&bound).json(&body)).await;
+        assert_eq!(made.status, status, "{networks}: {}", made.text);
+    }
+    // Neither oneself nor a stronger key is let in from where it was not.
+    let body = json!({ "name": "strong", "permissions": { "admin": true }, "allowedNetworks": ["192.0.2.1"] });
+    let (_, strong) = make(&app, &tenant.key, body).await;
+    for (id, networks) in [
+        (&own, json!(null)),
+        (&own, json!(["126.0.0.0/7"])),
+        (&strong, json!(["127.0.0.1"])),
+    ] {
+        let refused = change(&app, &bound, id, json!({ "allowedNetworks": networks })).await;
+        assert_eq!(
+            (refused.status, refused.code()),
+            (403, "PERMISSION_DENIED"),
+            "{networks}"
+        );
+    }
+    let weak = json!({ "name": "elsewhere", "permissions": {}, "allowedNetworks": ["192.0.2.1"] });
+    let (_, weak) = make(&app, &tenant.key, weak).await;
+    let gains = change(&app, &bound, &weak, json!({ "permissions": { "catalog:read": true } })).await;
+    assert_eq!(gains.status, 403, "{}", gains.text);
+    let narrower = change(&app, &bound, &own, json!({ "allowedNetworks": ["127.0.0.1"] })).await;
+    assert_eq!(narrower.status, 200, "{}", narrower.text);
+}
+
 /// A3: who changed what a key may do, and from what to what.
 #[tokio::test]
 async fn a3_a_changed_key_is_told_with_what_it_was_and_is() {
@@ -316,13 +442,13 @@ async fn a3_a_changed_key_is_told_with_what_it_was_and_is() {
     let expected = [
         json!({
             "fields": ["name", "permissions", "expiresAt"],
-            "from": { "permissions": { "catalog:read": true, "keys:read": true }, "expiresAt": null },
-            "to": { "permissions": few, "expiresAt": end },
+            "from": { "permissions": { "catalog:read": true, "keys:read": true }, "expiresAt": null, "allowedNetworks": null },
+            "to": { "permissions": few, "expiresAt": end, "allowedNetworks": null },
         }),
         json!({
             "fields": ["expiresAt"],
-            "from": { "permissions": few, "expiresAt": end },
-            "to": { "permissions": few, "expiresAt": null },
+            "from": { "permissions": few, "expiresAt": end, "allowedNetworks": null },
+            "to": { "permissions": few, "expiresAt": null, "allowedNetworks": null },
         }),
     ];
     assert_eq!(details, expected, "what changes nothing is not told");

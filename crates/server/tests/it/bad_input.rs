@@ -49,7 +49,9 @@ impl House {
                 scope: None,
                 connector: None,
                 enabled: None,
+                health: Vec::new(),
                 environment: None,
+                newest_first: false,
                 after: None,
                 limit: 1000,
             };

@@ -58,7 +58,9 @@ impl Folder {
     pub(crate) fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.0.path()).stdin(Stdio::null());
-        command.env_remove("TIELINE_MASTER_KEY");
+        for variable in ["TIELINE_MASTER_KEY", "DATABASE_URL"] {
+            command.env_remove(variable);
+        }
         command
     }
 
@@ -124,7 +126,10 @@ impl Folder {
             panic!("the server did not start: {text}{stderr}");
         };
         evidence::keep(Kind::Answer, &text);
-        evidence::keep_wal(&self.path("data/tieline.db"));
+        let database = self.path("data/tieline.db");
+        if database.exists() {
+            evidence::keep_wal(&database);
+        }
         self.watch_keys();
         let address = told["url"]
             .as_str()

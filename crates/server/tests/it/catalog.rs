@@ -52,7 +52,20 @@ async fn a_connectors_openapi_is_a_view_of_its_descriptor() {
         let path = format!("/api/v1/catalog/{}/openapi.json", connector.id());
         let document = app.ask(Ask::get(path).key(&tenant.key)).await.json;
         let paths = document["paths"].as_object().unwrap();
-        assert_eq!(paths.len(), connector.descriptor().actions.len());
+        let step = &paths["/actions"]["post"]["requestBody"]["content"]["application/json"]["schema"]["oneOf"];
+        for (body, action) in step.as_array().unwrap().iter().zip(&connector.descriptor().actions) {
+            assert_eq!(body["properties"]["connectorType"]["const"], connector.id());
+            assert_eq!(body["properties"]["action"]["const"], action.id.as_str());
+            assert_eq!(body["properties"]["input"], action.input);
+            let keys = body["oneOf"].to_string();
+            assert_eq!(
+                keys.contains("credentialId"),
+                action.requires_connection,
+                "{}",
+                action.id
+            );
+        }
+        assert_eq!(paths.len(), connector.descriptor().actions.len() + 1);
         for action in &connector.descriptor().actions {
             let post = &paths[&format!("/connections/{{connection}}/actions/{}", action.id)]["post"];
             assert_eq!(post["summary"], action.name.as_str());

@@ -403,8 +403,12 @@ fn check_tells_a_key_that_is_not_the_data_s() {
     assert_eq!(told["needs"]["masterKey"]["good"], true, "{told}");
     let found = told["needs"]["masterKey"]["found"].as_str().unwrap();
     assert!(found.contains("not compared with the data"), "{found}");
+    let found = told["needs"]["database"]["found"].as_str().unwrap();
+    assert!(found.contains("not looked at"), "{found}");
     server.stop();
+    let before = files(&folder);
     folder.run(&["check", "--listen", "127.0.0.1:0"]).worked();
+    assert_eq!(files(&folder), before, "looking changed something");
 
     let other = folder.run(&["key", "new"]).worked().trim().to_owned();
     let variables = [("TIELINE_MASTER_KEY", other.as_str())];
@@ -684,4 +688,14 @@ async fn people_are_invited_and_listed_and_forget_their_passwords() {
     assert!(reset.worked().starts_with(&at), "{}", reset.stdout);
     folder.run(&["user", "reset", "nobody@example.com"]).failed("NOT_FOUND");
     assert_eq!(server.stop().0, 0);
+}
+
+/// The files of the data folder, and what is in them.
+fn files(folder: &Folder) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder.path("data")).unwrap();
+    let files = entries.map(|entry| {
+        let path = entry.unwrap().path();
+        (path.display().to_string(), std::fs::read(&path).unwrap())
+    });
+    files.collect()
 }

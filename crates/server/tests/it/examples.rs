@@ -53,6 +53,7 @@ impl Seed {
         if is_of_people(path) {
             seed.people(app, name).await;
         }
+        seed.stand_ins.push(("Acme Ltd".to_owned(), name.to_owned()));
         if path.ends_with("/guide") {
             // Only what is shipped has a guide.
             let shipped = tieline_catalog::shipped()[0].id;
@@ -273,7 +274,10 @@ async fn every_example_is_a_request_that_works() {
         // `ask` judges status, type and shape of the answer by the description.
         let mut answer = app.ask(example.ask(&seed, None)).await;
         if example.has_cursor() && answer.status == 200 {
-            match answer.json["nextCursor"].as_str() {
+            let next = answer.json["nextCursor"]
+                .as_str()
+                .or(answer.json["next_cursor"].as_str());
+            match next {
                 Some(cursor) => answer = app.ask(example.ask(&seed, Some(cursor))).await,
                 None => wrong.push(format!("{told}: there is no second page; seed another row that fits")),
             }

@@ -205,3 +205,39 @@ fn ten_mebibytes_of_files_go_through() {
     let sent = folder.run_with(&args, &OPEN, None);
     arrived(&mail, way, "a file", &serde_json::from_str(sent.worked()).unwrap());
 }
+
+/// S001: the documented credential and step. A path on the server is refused (F1), and nothing is sent for it.
+#[test]
+fn the_documented_step_goes_over_a_shared_credential() {
+    let Some(mail) = SmtpServer::start() else { return };
+    let folder = folder(&mail);
+    let server = folder.serve(&OPEN);
+    let data = json!({
+        "host": "localhost", "port": mail.starttls, "secure": true,
+        "user": USER, "password": PASSWORD, "from": "Your Name <team@example.com>",
+    });
+    let new = json!({ "name": "mail", "type": "custom", "connector": "smtp", "data": data });
+    let credential = curl(&folder, &server, "/credentials", &new);
+    let mut step = json!({
+        "connectorType": "smtp",
+        "action": "send_email",
+        "credentialId": credential["id"],
+        "to": "ada@example.com",
+        "subject": "Workflow Notification",
+        "html": "<h1>Hello!</h1><p>Your workflow completed successfully.</p>",
+        "text": "Hello! Your workflow completed successfully.",
+        "attachments": [{ "filename": "report.pdf", "path": "/path/to/report.pdf" }],
+    });
+    let refused = curl(&folder, &server, "/actions", &step);
+    assert_eq!(refused["code"], "ATTACHMENT_PATH_NOT_SUPPORTED", "{refused}");
+    step["attachments"] = json!([{ "filename": "report.pdf", "content": STANDARD.encode("a report") }]);
+    let sent = curl(&folder, &server, "/actions", &step);
+    let received = arrived(&mail, "starttls", "Workflow Notification", &sent["output"]);
+    assert!(
+        received.data.contains("report.pdf") && received.data.contains("<h1>Hello!</h1>"),
+        "{}",
+        received.data
+    );
+    let (code, log) = server.stop();
+    assert!(code == 0 && !PASSWORD.is_in(&log), "{log}");
+}

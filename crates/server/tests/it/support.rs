@@ -2,9 +2,10 @@
 
 mod client;
 mod contract;
+mod data;
 mod upstream;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use serde_json::{Value, json};
 use tieline::{
@@ -19,13 +20,13 @@ use tieline::{
     vault::MasterKey,
 };
 use tieline_server::{App, caller::Permission, serve, site::Site};
-use tieline_store::SqliteStore;
-use tieline_testkit::{canary, evidence};
+use tieline_testkit::canary;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 pub(crate) use self::{
     client::{Answer, Ask, ask, dial, raw},
     contract::{CONTRACT, operations},
+    data::Data,
     upstream::{GOOD_TOKEN, Upstream, WRONG_TOKEN},
 };
 
@@ -38,7 +39,8 @@ pub(crate) struct TestApp {
     pub(crate) document: &'static Value,
     stop: Option<oneshot::Sender<()>>,
     pub(crate) served: JoinHandle<()>,
-    folder: PathBuf,
+    // After what uses the store.
+    pub(crate) data: Data,
     /// The token of the link for the first person.
     pub(crate) setup: Option<String>,
 }
@@ -80,10 +82,7 @@ impl TestApp {
         shape: impl FnOnce(ConnectorsBuilder) -> ConnectorsBuilder,
     ) -> Self {
         let upstream = Upstream::start().await;
-        let folder = evidence::data_folder();
-        let database = folder.join("tieline.db");
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&database).unwrap());
-        evidence::keep_wal(&database);
+        let (store, data) = Data::make().await;
         let connectors = Connectors::builder()
             .shared_store(store.clone())
             .key(MasterKey::parse(canary::master_key()).unwrap())
@@ -125,7 +124,7 @@ impl TestApp {
             document: &CONTRACT.document,
             stop: Some(stop),
             served,
-            folder,
+            data,
             setup,
         }
     }
@@ -133,19 +132,6 @@ impl TestApp {
     /// Asks the server to end.
     pub(crate) fn stop(&mut self) {
         let _ = self.stop.take().map(|stop| stop.send(()));
-    }
-
-    /// The database file.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.folder.join("tieline.db")
-    }
-
-    /// The bytes of all files the store keeps, the write-ahead log too.
-    pub(crate) fn database_files(&self) -> Vec<u8> {
-        let files = std::fs::read_dir(&self.folder).unwrap();
-        files
-            .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
-            .collect()
     }
 
     /// A new tenant.
@@ -220,5 +206,6 @@ pub(crate) fn new_key(permissions: &[Permission]) -> NewApiKey {
             .collect::<BTreeMap<_, _>>(),
         expires_at: None,
         environment: None,
+        allowed_networks: None,
     }
 }

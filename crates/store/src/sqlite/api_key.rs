@@ -11,6 +11,7 @@ use tieline::{
 
 use super::{
     SqliteStore,
+    membership::forget_made,
     tx::Tx,
     value::{Count, Home, Time},
     writer::Outcome::{Changed, Unchanged},
@@ -19,8 +20,8 @@ use super::{
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT tenant, id, name, hash, prefix, permissions, environment, version, created_by, created_at, \
-             expires_at, revoked_at, last_used_at FROM api_keys ",
+            "SELECT tenant, id, name, hash, prefix, permissions, environment, networks, version, created_by, \
+             created_at, expires_at, revoked_at, last_used_at FROM api_keys ",
             $rest
         )
     };
@@ -31,7 +32,7 @@ pub(super) fn insert(tx: &Tx<'_>, key: &ApiKeyRow) -> Result<()> {
     tx.execute(
         "INSERT INTO api_keys \
          (tenant, id, name, hash, prefix, permissions, environment, version, created_by, created_at, expires_at, \
-         revoked_at, last_used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         revoked_at, last_used_at, networks) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         params![
             key.tenant.as_bytes(),
             key.id.as_bytes(),
@@ -46,6 +47,7 @@ pub(super) fn insert(tx: &Tx<'_>, key: &ApiKeyRow) -> Result<()> {
             key.expires_at.map(Time),
             key.revoked_at.map(Time),
             key.last_used_at.map(Time),
+            key.networks,
         ],
     )?;
     tx.execute(
@@ -64,6 +66,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ApiKeyRow> {
         prefix: row.get("prefix")?,
         permissions: row.get("permissions")?,
         environment: row.get::<_, Option<Home>>("environment")?.map(|home| home.0),
+        networks: row.get("networks")?,
         version: row.get::<_, Count>("version")?.0,
         created_by: row.get("created_by")?,
         created_at: row.get::<_, Time>("created_at")?.0,
@@ -111,7 +114,7 @@ impl ApiKeyStore for SqliteStore {
     fn update_api_key(&self, key: ApiKeyRow, expected_version: u64, trail: Trail) -> StoreFuture<'_, Updated> {
         self.writer.change(key.tenant, trail, move |tx| {
             let written = tx.execute(
-                "UPDATE api_keys SET name = ?4, permissions = ?5, expires_at = ?6, version = ?7 \
+                "UPDATE api_keys SET name = ?4, permissions = ?5, expires_at = ?6, version = ?7, networks = ?8 \
                  WHERE tenant = ?1 AND id = ?2 AND version = ?3 AND revoked_at IS NULL",
                 params![
                     key.tenant.as_bytes(),
@@ -121,6 +124,7 @@ impl ApiKeyStore for SqliteStore {
                     key.permissions,
                     key.expires_at.map(Time),
                     Count(key.version),
+                    key.networks,
                 ],
             )?;
             Ok(match written {
@@ -149,7 +153,11 @@ impl ApiKeyStore for SqliteStore {
                 "UPDATE api_keys SET revoked_at = ?3 WHERE tenant = ?1 AND id = ?2 AND revoked_at IS NULL",
                 params![tenant.as_bytes(), id.as_bytes(), Time(at)],
             )?;
-            Ok(if revoked == 1 { Changed(true) } else { Unchanged(false) })
+            if revoked == 0 {
+                return Ok(Unchanged(false));
+            }
+            forget_made(tx, tenant, id)?;
+            Ok(Changed(true))
         })
     }
 }

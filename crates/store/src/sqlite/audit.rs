@@ -15,6 +15,7 @@ use super::{
     value::{Count, Time},
     writer::Outcome,
 };
+use crate::search::{self, stopped_at};
 
 /// Appends a change's entries to the tenant's chain and moves its head.
 pub(super) fn append(tx: &Tx<'_>, tenant: TenantId, trail: &Trail) -> Result<()> {
@@ -138,17 +139,7 @@ fn find(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<Scanned<AuditRow, u64>>
         entity,
         ..
     } = filter;
-    let given = [subject, actor, action, entity]
-        .into_iter()
-        .filter(|given| given.is_some());
-    // Whether rows in the order of the index may still not fit: it holds one of these, and no time.
-    let rare = given.count() > 1 || filter.from.is_some() || filter.to.is_some();
-    // Where every row fits, a page is all that has to be looked at.
-    let scan = if rare {
-        filter.scan
-    } else {
-        filter.scan.min(filter.limit)
-    };
+    let window = search::of_audit(filter);
     // The index of what is given that fits the fewest rows.
     let (search, key) = if subject.is_some() {
         let search = either_way!(
@@ -183,7 +174,7 @@ fn find(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<Scanned<AuditRow, u64>>
         tenant,
         Count(after),
         Count(before),
-        Count::of(scan),
+        Count::of(window.scan),
         key,
         subject,
         actor,
@@ -194,23 +185,18 @@ fn find(tx: &ReadTx<'_>, filter: &AuditFilter) -> Result<Scanned<AuditRow, u64>>
         Count::of(filter.limit),
     ];
     let rows = tx.all(search.find, found, read)?;
-    if rows.len() >= filter.limit || (rows.len() < scan && !rare) {
+    if window.is_told_by(rows.len()) {
         return Ok(Scanned { rows, stopped: None });
     }
-    // The last row that was looked at, and one beyond it if there is one.
     let last = params![
         tenant,
         Count(after),
         Count(before),
-        Count::of(scan.saturating_sub(1)),
+        Count::of(window.before_last()),
         key
     ];
     let last = tx.all(search.stop, last, |row| Ok(row.get::<_, Count>("seq")?.0))?;
-    let stopped = match last[..] {
-        [stopped, _] => Some(stopped),
-        _ => None,
-    };
-    Ok(Scanned { rows, stopped })
+    Ok(stopped_at(rows, &last))
 }
 
 fn read_head(row: &Row<'_>) -> rusqlite::Result<Verified> {

@@ -4,18 +4,18 @@ use rusqlite::{Row, ToSql, params};
 use tieline::{
     Error, Result,
     audit::Trail,
-    clock::Timestamp,
     id::{CallId, ConnectionId, CredentialId, TenantId},
     store::{CallBatch, CallEntry, CallFilter, CallRow, CallStore, Scanned, StoreFuture},
 };
 
 use super::{
-    SqliteStore,
+    SqliteStore, tenant,
     tx::{ReadTx, Tx},
     usage,
     value::{Count, Kind, Time},
     writer::Outcome::{Changed, Unchanged},
 };
+use crate::search::{self, CallIndex, stopped_at};
 
 /// Writes a batch behind the tenant's calls; answers the trail that tells of it.
 fn append(tx: &Tx<'_>, batch: &CallBatch) -> Result<Trail> {
@@ -137,28 +137,13 @@ const FAILED: Search = search!(" FROM calls INDEXED BY calls_that_failed WHERE o
 /// More than any identifier.
 const CEILING: [u8; 17] = [0xff; 17];
 
-/// Whether the range of identifiers says exactly what the times of a filter say: identifiers hold milliseconds.
-fn times_are_exact(filter: &CallFilter) -> bool {
-    let is_whole = |at: &Timestamp| at.as_nanosecond() % 1_000_000 == 0;
-    let is_above = |to: &Timestamp| filter.before.is_some_and(|before| before <= CallId::first_at(*to));
-    filter.from.as_ref().is_none_or(is_whole) && filter.to.as_ref().is_none_or(|to| is_whole(to) && is_above(to))
-}
-
 fn find(tx: &ReadTx<'_>, filter: &CallFilter) -> Result<Scanned<CallRow, CallId>> {
     let connection = filter.connection.as_ref().map(ConnectionId::as_bytes);
-    let failed = filter.outcome.as_ref().filter(|outcome| *outcome != "ok");
-    let rare = filter.connector.is_some() || filter.actor.is_some() || !times_are_exact(filter);
-    // And whether rows in the order of the index may still not fit.
-    let (search, key, rare): (Search, Option<&dyn ToSql>, bool) = match (&connection, &failed) {
-        (Some(connection), _) => (BY_CONNECTION, Some(connection), rare || filter.outcome.is_some()),
-        (None, Some(outcome)) => (FAILED, Some(outcome), rare),
-        (None, None) => (BY_TIME, None, rare || filter.outcome.is_some()),
-    };
-    // Where every row fits, a page is all that has to be looked at.
-    let scan = if rare {
-        filter.scan
-    } else {
-        filter.scan.min(filter.limit)
+    let (index, window) = search::of_calls(filter);
+    let (search, key): (Search, Option<&dyn ToSql>) = match index {
+        CallIndex::Connection => (BY_CONNECTION, Some(&connection)),
+        CallIndex::Failed => (FAILED, Some(&filter.outcome)),
+        CallIndex::Time => (BY_TIME, None),
     };
     let floor = filter.from.map(CallId::first_at);
     let floor = floor.as_ref().map_or(&[][..], |id| id.as_bytes());
@@ -168,7 +153,7 @@ fn find(tx: &ReadTx<'_>, filter: &CallFilter) -> Result<Scanned<CallRow, CallId>
         tenant,
         floor,
         before,
-        Count::of(scan),
+        Count::of(window.scan),
         key,
         connection,
         filter.connector,
@@ -179,24 +164,24 @@ fn find(tx: &ReadTx<'_>, filter: &CallFilter) -> Result<Scanned<CallRow, CallId>
         Count::of(filter.limit),
     ];
     let rows = tx.all(search.find, found, read)?;
-    if rows.len() >= filter.limit || (rows.len() < scan && !rare) {
+    if window.is_told_by(rows.len()) {
         return Ok(Scanned { rows, stopped: None });
     }
-    // The last row that was looked at, and one beyond it if there is one.
-    let last = params![tenant, floor, before, Count::of(scan.saturating_sub(1)), key];
+    let last = params![tenant, floor, before, Count::of(window.before_last()), key];
     let last = tx.all(search.stop, last, |row| row.get("id").map(CallId::from_bytes))?;
-    let stopped = match last[..] {
-        [stopped, _] => Some(stopped),
-        _ => None,
-    };
-    Ok(Scanned { rows, stopped })
+    Ok(stopped_at(rows, &last))
 }
 
 impl CallStore for SqliteStore {
     fn append_calls(&self, batches: Vec<CallBatch>) -> StoreFuture<'_, ()> {
         self.writer.append(move |tx| {
-            let trails = batches.iter().map(|batch| Ok((batch.tenant, append(tx, batch)?)));
-            trails.collect()
+            let mut trails = Vec::with_capacity(batches.len());
+            for batch in &batches {
+                if !tenant::is_deleted(tx, batch.tenant)? {
+                    trails.push((batch.tenant, append(tx, batch)?));
+                }
+            }
+            Ok(trails)
         })
     }
 

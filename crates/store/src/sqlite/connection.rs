@@ -14,21 +14,48 @@ use tieline::{
 use super::{
     SqliteStore, credential,
     tx::{ReadTx, Tx},
-    value::{Count, Home, State, Time},
+    value::{Count, Frequency, Home, State, Time},
     writer::Outcome::{Changed, Unchanged},
 };
+use crate::word::Word;
 
 /// Rows with their secrets in one statement: a line for each secret, or one line for a row that has none.
 macro_rules! select {
-    ($which:literal) => {
+    ($which:expr) => {
+        select!($which, "")
+    };
+    ($which:expr, $order:literal) => {
         concat!(
             "SELECT c.*, s.field, s.sealed, s.last4, s.updated_at AS secret_updated_at FROM (\
              SELECT tenant, id, scope_kind, scope_identity, environment, connector, name, display_name, auth, config, \
              credential, secret_version, enabled, health, health_reason, health_since, version, created_by, created_at, \
-             updated_at FROM connections ",
+             updated_at, description, sync_frequency FROM connections ",
             $which,
-            ") AS c LEFT JOIN connection_secrets AS s ON s.tenant = c.tenant AND s.connection = c.id ORDER BY c.id"
+            ") AS c LEFT JOIN connection_secrets AS s ON s.tenant = c.tenant AND s.connection = c.id ORDER BY c.id ",
+            $order
         )
+    };
+}
+
+/// What a filter names, page and order aside.
+macro_rules! held {
+    (all) => {
+        "WHERE tenant = ?1 AND (?2 IS NULL OR connector = ?2) AND (?3 IS NULL OR enabled = ?3) \
+         AND (?4 IS NULL OR environment = ?4) AND (?5 IS NULL OR health IN (SELECT value FROM json_each(?5)))"
+    };
+    (scope) => {
+        concat!(held!(all), " AND scope_kind = ?6 AND scope_identity = ?7")
+    };
+}
+
+/// A page of a list: one of each order for all scopes and for one, because each has its index. One walks the identifiers,
+/// the other the names of one scope.
+macro_rules! page {
+    ($of:ident, "ASC") => {
+        select!(concat!(held!($of), " AND id > ?8 ORDER BY id LIMIT ?9"))
+    };
+    ($of:ident, "DESC") => {
+        select!(concat!(held!($of), " AND id < ?8 ORDER BY id DESC LIMIT ?9"), "DESC")
     };
 }
 
@@ -61,6 +88,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ConnectionRow> {
         connector: row.get("connector")?,
         name: row.get("name")?,
         display_name: row.get("display_name")?,
+        description: row.get("description")?,
+        sync_frequency: row.get::<_, Frequency>("sync_frequency")?.0,
         auth: row.get("auth")?,
         config: row.get("config")?,
         credential: row.get::<_, Option<_>>("credential")?.map(CredentialId::from_bytes),
@@ -100,31 +129,54 @@ fn by_name(
     Ok(rows(tx, select, params)?.pop())
 }
 
-/// Two statements, because each has its index: one walks the identifiers, the other the names of one scope.
+/// Stands behind every identifier, which have 16 bytes; the empty one stands before them.
+const BEHIND_ALL: [u8; 17] = [0xff; 17];
+
 fn list(tx: &ReadTx<'_>, filter: &ConnectionFilter) -> Result<Vec<ConnectionRow>> {
-    let tenant = filter.tenant.as_bytes();
-    let after = filter.after.as_ref().map_or(&[][..], |id| id.as_bytes());
+    let begin = if filter.newest_first { &BEHIND_ALL[..] } else { &[] };
+    let after = filter.after.as_ref().map_or(begin, |id| id.as_bytes());
+    let health = health(filter);
     let ConnectionFilter { connector, enabled, .. } = filter;
-    let (limit, home) = (Count::of(filter.limit), filter.environment.map(Home));
-    match &filter.scope {
-        None => rows(
-            tx,
-            select!(
-                "WHERE tenant = ?1 AND id > ?2 AND (?3 IS NULL OR connector = ?3) AND (?4 IS NULL OR enabled = ?4) \
-                 AND (?6 IS NULL OR environment = ?6) ORDER BY id LIMIT ?5"
-            ),
-            params![tenant, after, connector, enabled, limit, home],
+    let (tenant, home) = (filter.tenant.as_bytes(), filter.environment.map(Home));
+    let limit = Count::of(filter.limit);
+    let scope = filter.scope.as_ref();
+    let kind = scope.map(|scope| &scope.kind);
+    let identity = scope.map(|scope| &scope.identity);
+    let params = params![tenant, connector, enabled, home, health, kind, identity, after, limit];
+    let select = match (scope, filter.newest_first) {
+        (None, false) => page!(all, "ASC"),
+        (None, true) => page!(all, "DESC"),
+        (Some(_), false) => page!(scope, "ASC"),
+        (Some(_), true) => page!(scope, "DESC"),
+    };
+    rows(tx, select, params)
+}
+
+fn count(tx: &ReadTx<'_>, filter: &ConnectionFilter) -> Result<u64> {
+    let health = health(filter);
+    let ConnectionFilter { connector, enabled, .. } = filter;
+    let (tenant, home) = (filter.tenant.as_bytes(), filter.environment.map(Home));
+    let read = |row: &Row<'_>| row.get::<_, Count>(0);
+    let counted = match &filter.scope {
+        None => tx.one(
+            concat!("SELECT count(*) FROM connections ", held!(all)),
+            params![tenant, connector, enabled, home, health],
+            read,
         ),
-        Some(Scope { kind, identity }) => rows(
-            tx,
-            select!(
-                "WHERE tenant = ?1 AND scope_kind = ?2 AND scope_identity = ?3 AND id > ?4 \
-                 AND (?5 IS NULL OR connector = ?5) AND (?6 IS NULL OR enabled = ?6) AND (?8 IS NULL OR environment = ?8) \
-                 ORDER BY id LIMIT ?7"
-            ),
-            params![tenant, kind, identity, after, connector, enabled, limit, home],
+        Some(Scope { kind, identity }) => tx.one(
+            concat!("SELECT count(*) FROM connections ", held!(scope)),
+            params![tenant, connector, enabled, home, health, kind, identity],
+            read,
         ),
-    }
+    };
+    Ok(counted?.map_or(0, |count| count.0))
+}
+
+/// The wanted states as a JSON array; nothing where any will do.
+fn health(filter: &ConnectionFilter) -> Option<String> {
+    let names = filter.health.iter().map(|state| format!("\"{}\"", state.name()));
+    let names: Vec<String> = names.collect();
+    (!names.is_empty()).then(|| format!("[{}]", names.join(",")))
 }
 
 /// Writes the row unless its name or identifier stands.
@@ -132,8 +184,8 @@ fn insert(tx: &Tx<'_>, row: &ConnectionRow) -> Result<bool> {
     let written = tx.execute(
         "INSERT INTO connections (tenant, id, scope_kind, scope_identity, connector, name, display_name, auth, \
          config, secret_version, enabled, health, health_reason, health_since, version, created_by, created_at, \
-         updated_at, environment, credential) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
+         updated_at, environment, credential, description, sync_frequency) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
          ON CONFLICT DO NOTHING",
         params![
             row.tenant.as_bytes(),
@@ -156,6 +208,8 @@ fn insert(tx: &Tx<'_>, row: &ConnectionRow) -> Result<bool> {
             Time(row.updated_at),
             Home(row.environment),
             row.credential.as_ref().map(|id| id.as_bytes()),
+            row.description,
+            Frequency(row.sync_frequency),
         ],
     )?;
     if written == 1 {
@@ -195,7 +249,8 @@ fn insert_secrets(tx: &Tx<'_>, row: &ConnectionRow) -> Result<()> {
 fn update(tx: &Tx<'_>, row: &ConnectionRow, expected_version: u64) -> Result<bool> {
     let written = tx.execute(
         "UPDATE connections SET display_name = ?4, auth = ?5, config = ?6, secret_version = ?7, enabled = ?8, \
-         health = ?9, health_reason = ?10, health_since = ?11, version = ?12, updated_at = ?13, credential = ?14 \
+         health = ?9, health_reason = ?10, health_since = ?11, version = ?12, updated_at = ?13, credential = ?14, \
+         description = ?15, sync_frequency = ?16 \
          WHERE tenant = ?1 AND id = ?2 AND version = ?3",
         params![
             row.tenant.as_bytes(),
@@ -212,6 +267,8 @@ fn update(tx: &Tx<'_>, row: &ConnectionRow, expected_version: u64) -> Result<boo
             Count(row.version),
             Time(row.updated_at),
             row.credential.as_ref().map(|id| id.as_bytes()),
+            row.description,
+            Frequency(row.sync_frequency),
         ],
     )?;
     if written == 1 {
@@ -247,6 +304,10 @@ impl ConnectionStore for SqliteStore {
 
     fn connections(&self, filter: ConnectionFilter) -> StoreFuture<'_, Vec<ConnectionRow>> {
         self.readers.read(move |tx| list(tx, &filter))
+    }
+
+    fn count_connections(&self, filter: ConnectionFilter) -> StoreFuture<'_, u64> {
+        self.readers.read(move |tx| count(tx, &filter))
     }
 
     fn insert_connection(&self, row: ConnectionRow, trail: Trail) -> StoreFuture<'_, Inserted<ConnectionRow>> {

@@ -111,8 +111,8 @@ pub(super) fn owner_comes(tx: &Tx<'_>, tenant: TenantId) -> Result<()> {
     Ok(())
 }
 
-/// Takes the links that a person made in a tenant.
-fn forget_made(tx: &Tx<'_>, tenant: TenantId, maker: UserId) -> Result<()> {
+/// Takes the links that a person or a key made in a tenant.
+pub(super) fn forget_made(tx: &Tx<'_>, tenant: TenantId, maker: impl std::fmt::Display) -> Result<()> {
     link::delete!(
         tx,
         "tenant = ?1 AND created_by = ?2",

@@ -40,21 +40,59 @@ const STEPS: &[(&str, &str)] = &[
         "V0009__bounds_of_ledgers",
         include_str!("../../migrations/sqlite/V0009__bounds_of_ledgers.sql"),
     ),
+    (
+        "V0010__tenant_ends",
+        include_str!("../../migrations/sqlite/V0010__tenant_ends.sql"),
+    ),
+    ("V0011__faces", include_str!("../../migrations/sqlite/V0011__faces.sql")),
 ];
+
+/// The number of the last step, `V0001__name`.
+fn newest() -> i64 {
+    let number = |(name, _): &(&str, &str)| name.get(1..5)?.parse().ok();
+    STEPS
+        .last()
+        .and_then(number)
+        .expect("steps are called so, as their test sees")
+}
+
+/// How a database stands to this version.
+pub(super) enum Standing {
+    /// It lacks steps that this version knows.
+    Behind,
+    /// It has all of them and no others.
+    Level,
+    /// A newer version took this step.
+    Newer(i64),
+}
+
+/// How a database stands to this version. Only reads.
+pub(super) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
+    Ok(match last_step(connection)? {
+        Some(last) if last > newest() => Standing::Newer(last),
+        Some(last) if last == newest() => Standing::Level,
+        _ => Standing::Behind,
+    })
+}
+
+/// That a newer version wrote this database.
+pub(super) fn newer(path: &Path, last: i64) -> Error {
+    let known = newest();
+    Error::new(
+        Code::DataFromNewerVersion,
+        format!(
+            "The database {} was written by a newer version of Tieline (step {last}; this version knows {known}). \
+             Run that version, or restore a backup made before it. Nothing was changed.",
+            path.display()
+        ),
+    )
+}
 
 /// Fails when a newer version wrote this database. Only reads.
 pub(super) fn refuse_newer(connection: &Connection, path: &Path) -> Result<()> {
-    let known = STEPS.len() as i64;
-    match last_step(connection).map_err(|error| unopened(path, error))? {
-        Some(last) if last > known => Err(Error::new(
-            Code::DataFromNewerVersion,
-            format!(
-                "The database {} was written by a newer version of Tieline (step {last}; this version knows {known}). \
-                 Run that version, or restore a backup made before it. Nothing was changed.",
-                path.display()
-            ),
-        )),
-        _ => Ok(()),
+    match standing(connection).map_err(|error| unopened(path, error))? {
+        Standing::Newer(last) => Err(newer(path, last)),
+        Standing::Behind | Standing::Level => Ok(()),
     }
 }
 
@@ -78,7 +116,7 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<()> {
     match Runner::new(&steps).set_grouped(true).run(connection) {
         Ok(_) => Ok(()),
         // Another process that opened the file at the same time took the steps first.
-        Err(_) if matches!(last_step(connection), Ok(Some(last)) if last == STEPS.len() as i64) => Ok(()),
+        Err(_) if matches!(last_step(connection), Ok(Some(last)) if last == newest()) => Ok(()),
         Err(error) => Err(unopened(path, error)),
     }
 }
@@ -97,8 +135,11 @@ mod tests {
         files.sort();
         let steps: Vec<_> = STEPS.iter().map(|(name, _)| format!("{name}.sql")).collect();
         assert_eq!(files, steps);
-        for (number, step) in (1..).zip(steps) {
-            assert!(step.starts_with(&format!("V{number:04}__")), "{step}");
-        }
+        let numbers: Vec<i64> = steps.iter().map(|step| step[1..5].parse().unwrap()).collect();
+        assert!(numbers.is_sorted() && numbers.last() == Some(&newest()), "{numbers:?}");
+        assert!(
+            steps.iter().all(|step| step.starts_with('V') && &step[5..7] == "__"),
+            "{steps:?}"
+        );
     }
 }

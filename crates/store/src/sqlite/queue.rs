@@ -8,9 +8,9 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-use tieline::{Code, Error, Result, error::Retry};
+use tieline::{Error, Result};
 
-use crate::limits::PAUSE_WHEN_FULL;
+use crate::outcome::{closed, overloaded};
 
 pub(super) struct Queue<J> {
     /// Gone when closed; the threads then finish what is left and end.
@@ -39,12 +39,7 @@ impl<J: Send + 'static> Queue<J> {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         match sender.as_ref().map(|sender| sender.try_send(job)) {
             Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(_))) => Err(Error::new(
-                Code::Overloaded,
-                "Too much is waiting for the database. Try again in a moment.",
-            )
-            .retry(Retry::After(PAUSE_WHEN_FULL))
-            .before_sending()),
+            Some(Err(TrySendError::Full(_))) => Err(overloaded()),
             Some(Err(TrySendError::Disconnected(_))) | None => Err(closed()),
         }
     }
@@ -65,9 +60,4 @@ impl<J> Drop for Queue<J> {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-/// The error for verbs that come after the end.
-pub(super) fn closed() -> Error {
-    Error::new(Code::ConnectorDatabaseFailed, "The store is closed.")
 }

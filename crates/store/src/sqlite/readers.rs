@@ -12,11 +12,14 @@ use tokio::sync::oneshot;
 
 use super::{
     Counters,
-    queue::{Queue, closed},
+    queue::Queue,
     tx::{ReadTx, trouble},
     writer::caught,
 };
-use crate::limits::{QUEUE_LIMIT, READERS};
+use crate::{
+    limits::{QUEUE_LIMIT, READERS},
+    outcome::closed,
+};
 
 type Job = Box<dyn FnOnce(&Connection, &AtomicU64) + Send>;
 

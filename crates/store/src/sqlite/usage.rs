@@ -1,12 +1,9 @@
 //! Usage, summed up by day.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Row, params};
 use tieline::{
     Result,
-    clock::Date,
-    id::{ConnectionId, TenantId},
+    id::TenantId,
     store::{StoreFuture, Sums, UsageBy, UsageFilter, UsageRow, UsageStore},
 };
 
@@ -15,11 +12,7 @@ use super::{
     tx::{ReadTx, Tx},
     value::{Count, Day},
 };
-
-/// How a connection lies in its column.
-fn text(connection: Option<ConnectionId>) -> String {
-    connection.map(|id| id.to_string()).unwrap_or_default()
-}
+use crate::usage::{part, text, total, totals};
 
 /// Adds what a batch of calls used.
 pub(super) fn add(tx: &Tx<'_>, tenant: TenantId, rows: &[UsageRow]) -> Result<()> {
@@ -52,30 +45,9 @@ fn add_rows(tx: &Tx<'_>, tenant: TenantId, rows: &[UsageRow]) -> Result<()> {
     Ok(())
 }
 
-/// The word for what totals are kept by.
-fn part(by: UsageBy) -> &'static str {
-    match by {
-        UsageBy::Day => "day",
-        UsageBy::Connector => "connector",
-        UsageBy::Connection => "connection",
-        UsageBy::Actor => "actor",
-    }
-}
-
 /// Adds the same to the totals, which are kept by one thing alone.
 fn add_totals(tx: &Tx<'_>, tenant: TenantId, rows: &[UsageRow]) -> Result<()> {
-    let mut totals = BTreeMap::<(&str, String, Date), Sums>::new();
-    for row in rows {
-        for (by, key) in [
-            (UsageBy::Day, String::new()),
-            (UsageBy::Connector, row.connector.clone()),
-            (UsageBy::Connection, text(row.connection)),
-            (UsageBy::Actor, row.actor.clone()),
-        ] {
-            totals.entry((part(by), key, row.day)).or_default().add(&row.sums);
-        }
-    }
-    for ((part, key, day), sums) in totals {
+    for ((part, key, day), sums) in totals(rows) {
         tx.execute(
             "INSERT INTO usage_totals (tenant, part, key, day, calls, errors, micros, sent, received) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
@@ -142,29 +114,10 @@ macro_rules! narrowed {
     };
 }
 
-/// The conditions that are given, each with what it is about.
-fn conditions(filter: &UsageFilter) -> Vec<(UsageBy, String)> {
-    let connector = filter
-        .connector
-        .clone()
-        .map(|connector| (UsageBy::Connector, connector));
-    let connection = filter.connection.map(|id| (UsageBy::Connection, text(Some(id))));
-    let actor = filter.actor.clone().map(|actor| (UsageBy::Actor, actor));
-    [connector, connection, actor].into_iter().flatten().collect()
-}
-
 fn find(tx: &ReadTx<'_>, filter: &UsageFilter) -> Result<Vec<(String, Sums)>> {
-    let conditions = conditions(filter);
-    // The totals that say it: those of what it is summed up by, or of the one thing whose days are asked for.
-    let total = match (filter.by, &conditions[..]) {
-        (by, []) => Some((by, None)),
-        (UsageBy::Day, [(of, key)]) => Some((*of, Some(key))),
-        (by, [(of, key)]) if by == *of => Some((by, Some(key))),
-        _ => None,
-    };
     let (tenant, limit) = (filter.tenant.as_bytes(), Count::of(filter.limit));
     let (from, to) = (Day(filter.from), Day(filter.to));
-    let Some((of, key)) = total else {
+    let Some((of, key)) = total(filter) else {
         let select = match filter.by {
             UsageBy::Day => narrowed!("day", filter),
             UsageBy::Connector => narrowed!("connector", filter),
@@ -184,7 +137,7 @@ fn find(tx: &ReadTx<'_>, filter: &UsageFilter) -> Result<Vec<(String, Sums)>> {
         ];
         return tx.all(select, params, read);
     };
-    let select = match (filter.by, key) {
+    let select = match (filter.by, &key) {
         (UsageBy::Day, None) => sums!("day", "usage_totals WHERE part = ?6 AND key = '' AND ?7 IS NULL"),
         (UsageBy::Day, Some(_)) => sums!("day", "usage_totals WHERE part = ?6 AND key = ?7"),
         (_, None) => sums!("key", "usage_totals WHERE part = ?6 AND ?7 IS NULL"),

@@ -7,9 +7,12 @@ use rusqlite::{
 use tieline::{
     Environment,
     clock::{Date, Timestamp},
+    connection::SyncFrequency,
     membership::Role,
     store::{CallKind, HealthState},
 };
+
+use crate::word::Word as _;
 
 /// A time, as microseconds since 1970.
 pub(super) struct Time(pub(super) Timestamp);
@@ -95,30 +98,32 @@ impl FromSql for RoleName {
 /// A state of health, by its name.
 pub(super) struct State(pub(super) HealthState);
 
-const STATES: [(HealthState, &str); 4] = [
-    (HealthState::Untested, "untested"),
-    (HealthState::Healthy, "healthy"),
-    (HealthState::Failing, "failing"),
-    (HealthState::NeedsReauth, "needs_reauth"),
-];
-
 impl ToSql for State {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        let name = match self.0 {
-            HealthState::Untested => STATES[0].1,
-            HealthState::Healthy => STATES[1].1,
-            HealthState::Failing => STATES[2].1,
-            HealthState::NeedsReauth => STATES[3].1,
-        };
-        Ok(name.into())
+        Ok(self.0.name().into())
     }
 }
 
 impl FromSql for State {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        let name = value.as_str()?;
-        let known = STATES.iter().find(|(_, known)| *known == name);
-        known.map(|(state, _)| Self(*state)).ok_or(FromSqlError::InvalidType)
+        let state = HealthState::named(value.as_str()?);
+        state.map(Self).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// How often records are wanted, by its word.
+pub(super) struct Frequency(pub(super) SyncFrequency);
+
+impl ToSql for Frequency {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.name().into())
+    }
+}
+
+impl FromSql for Frequency {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let frequency = SyncFrequency::named(value.as_str()?);
+        frequency.map(Self).ok_or(FromSqlError::InvalidType)
     }
 }
 

@@ -10,21 +10,25 @@ use std::{
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tieline::{Error, Result, audit::Trail, id::TenantId, store::StoreFuture};
+use tieline::{
+    Error, Result,
+    audit::Trail,
+    id::TenantId,
+    store::{StoreFuture, tenant_is_deleted},
+};
 use tokio::sync::{Notify, oneshot};
 
 use super::{
     Counters, audit, feed,
-    queue::{Queue, closed},
+    queue::Queue,
+    tenant,
     tx::{Tx, trouble},
 };
-use crate::limits::{GROUP_LIMIT, QUEUE_LIMIT};
-
-/// What a verb did: only what changed is kept and leaves a trail.
-pub(super) enum Outcome<T> {
-    Changed(T),
-    Unchanged(T),
-}
+pub(super) use crate::outcome::Outcome;
+use crate::{
+    limits::{GROUP_LIMIT, QUEUE_LIMIT},
+    outcome::closed,
+};
 
 pub(super) struct Writer {
     queue: Queue<Box<dyn Job>>,
@@ -55,6 +59,9 @@ impl Writer {
     ) -> StoreFuture<'_, T> {
         self.run(move |tx| {
             trail.check_tenant(tenant)?;
+            if tenant::is_deleted(tx, tenant)? {
+                return Err(tenant_is_deleted());
+            }
             let outcome = verb(tx)?;
             if let Outcome::Changed(_) = outcome {
                 feed::append(tx, tenant, &trail.events)?;

@@ -50,6 +50,7 @@ impl House {
                 permissions: Permissions::new(),
                 expires_at: None,
                 environment: None,
+                allowed_networks: None,
             };
             let made = connectors.create_api_key(&Actor::new(tenant, "test"), new).await;
             keys.push(made.unwrap().text.reveal().clone());

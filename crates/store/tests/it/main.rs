@@ -7,6 +7,8 @@ mod child;
 mod conformance;
 mod folder;
 mod library;
+mod postgres;
 mod sqlite;
 mod tamper;
+mod walls;
 mod writers;

@@ -245,12 +245,12 @@ fn what_was_acknowledged_survives_a_kill() {
         child.kill();
         while hear(&mut child).is_some() {}
         assert!(acknowledged.len() >= round * ACKNOWLEDGED);
-        runtime.block_on(check_after_kill(&path, &acknowledged));
+        let store = SqliteStore::open(&path).unwrap();
+        runtime.block_on(check_after_kill(&store, &acknowledged));
     }
 }
 
-async fn check_after_kill(path: &Path, acknowledged: &[(TenantId, ConnectionId)]) {
-    let store = SqliteStore::open(path).unwrap();
+pub(crate) async fn check_after_kill(store: &dyn Store, acknowledged: &[(TenantId, ConnectionId)]) {
     for (tenant, id) in acknowledged {
         assert!(
             store.connection_by_id(*tenant, *id).await.unwrap().is_some(),
@@ -278,18 +278,21 @@ fn writes_until_killed() {
     let Some(path) = told() else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let store = Arc::new(SqliteStore::open(path).unwrap());
-    let tenant = sample::tenant_id();
-    runtime.block_on(async move {
-        let writers: Vec<_> = (0..8)
-            .map(|writer| tokio::spawn(write_on(store.clone(), tenant, writer)))
-            .collect();
-        for writer in writers {
-            writer.await.unwrap();
-        }
-    });
+    runtime.block_on(write_until_killed(store));
 }
 
-async fn write_on(store: Arc<SqliteStore>, tenant: TenantId, writer: usize) {
+/// What the child does until its end.
+pub(crate) async fn write_until_killed(store: Arc<dyn Store>) {
+    let tenant = sample::tenant_id();
+    let writers: Vec<_> = (0..8)
+        .map(|writer| tokio::spawn(write_on(store.clone(), tenant, writer)))
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
+
+async fn write_on(store: Arc<dyn Store>, tenant: TenantId, writer: usize) {
     // More than the test listens to, and an end should nobody kill it. Below the limit of `sample::filter`.
     for n in 0..120 {
         let row = sample::connection(tenant, &format!("{writer}/{n}"));
@@ -409,7 +412,7 @@ async fn statements_are_counted() {
     assert_eq!(store.connections(sample::filter(tenant)).await.unwrap().len(), 2);
     assert_eq!(since(), 1);
     store.record(tenant, sample::trail(tenant, "more")).await.unwrap();
-    assert_eq!(since(), 4, "event, head, entry, head");
+    assert_eq!(since(), 5, "deletion, event, head, entry, head");
 }
 
 #[tokio::test]
@@ -441,4 +444,93 @@ async fn connections_come_with_their_secrets_in_one_statement() {
         Some(&rows[2])
     );
     assert_eq!(store.statements() - before, 1);
+}
+
+/// What an operator asks before an update: the database is looked at and nothing of it changes, whatever version wrote it.
+#[test]
+fn a_look_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("with % and # and ?.db");
+    assert_eq!(
+        SqliteStore::peek(&path).unwrap_err().code(),
+        Code::ConnectorDatabaseFailed
+    );
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "looking made something"
+    );
+    SqliteStore::open(&path).unwrap().close();
+    let look = || SqliteStore::peek(&path).unwrap();
+    assert_eq!((look().master_fingerprint, look().is_behind), (None, false));
+
+    let database = raw(&path);
+    database
+        .execute(
+            "INSERT INTO meta (name, value) VALUES ('master_fingerprint', ?1)",
+            [[7_u8; 32]],
+        )
+        .unwrap();
+    // The log of a process that died is read too.
+    assert!(
+        std::fs::metadata(dir.path().join("with % and # and ?.db-wal"))
+            .unwrap()
+            .len()
+            > 0
+    );
+    assert_eq!(look().master_fingerprint, Some([7; 32]));
+    database
+        .execute("DELETE FROM refinery_schema_history WHERE version > 4", [])
+        .unwrap();
+    drop(database);
+    let files = || {
+        let entries = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = entries
+            .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = files();
+    assert!(look().is_behind);
+    assert_eq!(files(), before, "a look migrated it");
+
+    let database = raw(&path);
+    let newer =
+        "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES (9999, 'x', 'x', '0')";
+    database.execute(newer, []).unwrap();
+    drop(database);
+    assert_eq!(SqliteStore::peek(&path).unwrap_err().code(), Code::DataFromNewerVersion);
+}
+
+/// Whoever adds a table of tenants says what becomes of its rows when a tenant is deleted.
+#[test]
+fn every_table_of_tenants_is_emptied_or_kept_on_purpose() {
+    /// What must outlive a tenant: the audit chain, and what followers of the feed have not read yet.
+    const KEPT: [&str; 3] = ["audit", "audit_heads", "feed"];
+    /// Goes with the row it belongs to.
+    const CASCADED: [&str; 2] = ["connection_secrets", "credential_secrets"];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file.db");
+    SqliteStore::open(&path).unwrap().close();
+    let database = raw(&path);
+    let select = "SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c ON c.name = 'tenant' WHERE t.type = 'table'";
+    let mut select = database.prepare(select).unwrap();
+    let tables: Vec<String> = select
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert!(tables.len() > 12, "{tables:?}");
+    let verbs = include_str!("../../src/sqlite/tenant.rs");
+    for table in tables {
+        let known = KEPT.contains(&table.as_str()) || CASCADED.contains(&table.as_str());
+        let emptied = verbs.contains(&format!("DELETE FROM {table} WHERE"));
+        assert!(
+            known != emptied,
+            "what becomes of `{table}` when its tenant is deleted?"
+        );
+    }
 }

@@ -21,8 +21,11 @@ enum Step {
 }
 use Step::{HangsUp, Hears, HearsMessage, Says};
 
-fn far() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+fn far() -> Patience {
+    Patience {
+        until: Instant::now() + Duration::from_secs(60),
+        said: "That is long.".to_owned(),
+    }
 }
 
 /// A stream to a server that follows the script, and what the server read in the end.

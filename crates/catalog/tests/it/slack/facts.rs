@@ -70,7 +70,7 @@ fn fits(kind: Kind, told: &str) -> bool {
         Kind::Integer => told == "integer",
         Kind::Array => told == "string",
         Kind::String => matches!(told, "string" | "number"),
-        Kind::Number | Kind::Object => false,
+        Kind::Number | Kind::Object | Kind::File => false,
     }
 }
 
@@ -80,7 +80,7 @@ fn sample(property: &Property) -> Value {
         Kind::Integer | Kind::Number => json!(1),
         Kind::Boolean => json!(true),
         Kind::Array => json!([{}]),
-        Kind::Object => json!({}),
+        Kind::Object | Kind::File => json!({}),
         Kind::String => property.choices.first().and_then(Tree::as_str).unwrap_or("x").into(),
     }
 }

@@ -109,6 +109,7 @@ fn word(kind: Kind) -> &'static str {
         Kind::Boolean => "boolean",
         Kind::Object => "object",
         Kind::Array => "array",
+        Kind::File => "file",
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     ledger::{Marker, PRUNED, RECORDED, digest},
     limits::VERIFY_STEP,
     store::{AuditRow, CallRow, Mark},
+    tenant::DELETED,
 };
 
 /// How far the ledger was followed.
@@ -68,6 +69,10 @@ impl<'a> Calls<'a> {
         let entry = newest(self.connectors, self.tenant, PRUNED).await?;
         let pruning = entry.and_then(|row| serde_json::from_str::<Pruning>(&row.entry.detail).ok());
         self.gone = self.gone.max(pruning.map_or(0, |pruning| pruning.through));
+        if newest(self.connectors, self.tenant, DELETED).await?.is_some() {
+            // Everything goes with its tenant.
+            self.gone = u64::MAX;
+        }
         Ok(())
     }
 

@@ -4,12 +4,20 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{RACERS, race, sample};
 use crate::{
+    connection::SyncFrequency,
     environment::Environment,
     scope::Scope,
     store::{ConnectionFilter, ConnectionRow, ConnectionStore, Health, HealthState, Inserted, Updated},
 };
 
 type Connections = Arc<dyn ConnectionStore>;
+
+const STATES: [HealthState; 4] = [
+    HealthState::Untested,
+    HealthState::Healthy,
+    HealthState::Failing,
+    HealthState::NeedsReauth,
+];
 
 async fn insert(store: &Connections, row: &ConnectionRow) -> Inserted<ConnectionRow> {
     store.insert_connection(row.clone(), sample::no_trail()).await.unwrap()
@@ -36,20 +44,18 @@ pub async fn keeps_every_field(store: Connections) {
     let mut row = sample::connection(sample::tenant_id(), "first");
     row.scope = Scope::new("organization", "org_1").unwrap();
     row.environment = Environment::Staging;
+    row.description = Some("Of the first row.".to_owned());
+    row.sync_frequency = SyncFrequency::Weekly;
     let all_bytes: Vec<u8> = (0..=255).collect();
     row.secrets = sample::secrets(&[("token", &all_bytes), ("Empty", b""), ("x-key", b"\0\0")]);
     assert_eq!(insert(&store, &row).await, Inserted::Inserted);
     assert_eq!(find(&store, &row).await.as_ref(), Some(&row));
 
-    let states = [
-        HealthState::Healthy,
-        HealthState::Failing,
-        HealthState::NeedsReauth,
-        HealthState::Untested,
-    ];
-    for state in states {
+    for state in STATES {
         row = sample::next_version(&row);
         row.display_name = format!("{state:?}");
+        row.description = Some(format!("What is {state:?}."));
+        row.sync_frequency = SyncFrequency::ALL[row.version as usize % SyncFrequency::ALL.len()];
         row.auth = "basic".to_owned();
         row.config = "{}".to_owned();
         row.secrets = sample::secrets(&[("password", &[1, 2, 3])]);
@@ -98,6 +104,7 @@ pub async fn keeps_text_as_it_came(store: Connections) {
         row = sample::next_version(&row);
         row.config = text.to_owned();
         row.display_name = text.to_owned();
+        row.description = Some(text.to_owned());
         row.health.reason = Some(text.to_owned());
         assert_eq!(update(&store, &row, row.version - 1).await, Updated::Updated);
         assert!(find(&store, &row).await.as_ref() == Some(&row), "{:.20?} changed", text);
@@ -342,7 +349,47 @@ pub async fn filters_combine(store: Connections) {
     }
 }
 
-/// Pages follow each other by identifier: nothing twice, nothing missed, also while rows come and go in between.
+/// Health is a condition like the others, and those that hold are counted whatever the page.
+pub async fn filters_by_health_and_counts(store: Connections) {
+    let tenant = sample::tenant_id();
+    let mut rows = Vec::new();
+    for (number, state) in STATES.iter().cycle().take(12).enumerate() {
+        let mut row = sample::connection(tenant, &format!("{number}"));
+        row.health.state = *state;
+        row.enabled = number % 3 > 0;
+        if number > 7 {
+            row.scope = Scope::new("user", "1").unwrap();
+        }
+        insert(&store, &row).await;
+        rows.push(row);
+    }
+    insert(&store, &sample::connection(sample::tenant_id(), "a stranger's")).await;
+    rows.sort_by_key(|row| row.id);
+    for wanted in [&[][..], &STATES[1..2], &STATES[2..], &STATES[..3], &STATES[..]] {
+        for enabled in [None, Some(true)] {
+            for scope in [None, Some(Scope::new("user", "1").unwrap())] {
+                let fits = |row: &&ConnectionRow| {
+                    (wanted.is_empty() || wanted.contains(&row.health.state))
+                        && enabled.is_none_or(|enabled| row.enabled == enabled)
+                        && scope.as_ref().is_none_or(|scope| row.scope == *scope)
+                };
+                let expected: Vec<_> = rows.iter().filter(fits).cloned().collect();
+                let mut filter = ConnectionFilter {
+                    scope: scope.clone(),
+                    health: wanted.to_vec(),
+                    enabled,
+                    ..sample::filter(tenant)
+                };
+                assert_eq!(list(&store, &filter).await, expected, "{filter:?}");
+                (filter.limit, filter.after) = (1, expected.first().map(|row| row.id));
+                assert_eq!(store.count_connections(filter).await.unwrap(), expected.len() as u64);
+            }
+        }
+    }
+}
+
+/// Pages follow each other by identifier, forwards and backwards: nothing twice, nothing missed, also while rows come and
+/// go in between.
 pub async fn pages_by_identifier(store: Connections) {
     let tenant = sample::tenant_id();
     let mut rows: Vec<_> = (0..25).map(|n| sample::connection(tenant, &format!("{n}"))).collect();
@@ -350,9 +397,15 @@ pub async fn pages_by_identifier(store: Connections) {
         insert(&store, row).await;
     }
     rows.sort_by_key(|row| row.id);
-    for scope in [None, Some(Scope::tenant())] {
+    let scopes = [None, Some(Scope::tenant())];
+    for (scope, newest_first) in scopes
+        .into_iter()
+        .flat_map(|scope| [(scope.clone(), true), (scope, false)])
+    {
+        rows.reverse();
         let mut page = ConnectionFilter {
             scope,
+            newest_first,
             limit: 7,
             ..sample::filter(tenant)
         };

@@ -8,7 +8,7 @@ use crate::{
     membership::Role,
     store::{
         Acceptance, Accepted, Ground, KnownAs, LinkDoor, LinkPurpose, LinkRow, MemberChange, MembershipRow, Store,
-        UserRow,
+        Updated, UserRow,
     },
 };
 
@@ -317,6 +317,47 @@ pub async fn links_go_with_their_maker(store: Arc<dyn Store>) {
         assert_eq!(store.open_link(made.hash).await.unwrap().is_some(), n == 3, "{n}");
         assert!(store.open_link(other.hash).await.unwrap().is_some());
     }
+}
+
+/// K3: a key that is revoked takes the links that it made, in its own tenant and once; a change of the key takes none.
+pub async fn links_go_with_the_key_that_made_them(store: Arc<dyn Store>) {
+    let (tenant, stranger) = (sample::tenant_id(), sample::tenant_id());
+    let key = sample::api_key(tenant);
+    let trail = || sample::trail(tenant, "key");
+    store.create_api_key(key.clone(), trail()).await.unwrap();
+    let by = |tenant, email: &str, maker: &str| LinkRow {
+        created_by: maker.to_owned(),
+        ..sample::invitation(tenant, email)
+    };
+    let maker = key.id.to_string();
+    let links = [
+        by(tenant, "one", &maker),
+        by(tenant, "two", &maker),
+        by(tenant, "another's", "cli"),
+        by(stranger, "a stranger's", &maker),
+    ];
+    for link in &links {
+        put(&store, link).await;
+    }
+    let open = async || {
+        let mut open = Vec::new();
+        for link in &links {
+            open.push(store.open_link(link.hash).await.unwrap().is_some());
+        }
+        open
+    };
+    let mut lowered = key.clone();
+    (lowered.permissions, lowered.version) = ("{}".to_owned(), 2);
+    let changed = store.update_api_key(lowered, 1, trail()).await.unwrap();
+    assert_eq!((changed, open().await), (Updated::Updated, vec![true; 4]));
+    assert!(
+        store
+            .revoke_api_key(tenant, key.id, sample::at(9), trail())
+            .await
+            .unwrap()
+    );
+    assert_eq!(open().await, [false, false, true, true]);
+    assert_eq!(store.link(tenant, links[0].user).await.unwrap(), None);
 }
 
 /// A new link sweeps its tenant's that are over, with their doors; no other tenant's.

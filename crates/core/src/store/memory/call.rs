@@ -59,6 +59,7 @@ impl CallStore for MemoryStore {
             let mut state = self.lock();
             let ready = batches
                 .into_iter()
+                .filter(|batch| !state.deleted_tenants.contains(&batch.tenant))
                 .map(|batch| state.ready(batch))
                 .collect::<Result<Vec<_>>>()?;
             for (batch, rows, audit, trail) in ready {
@@ -122,8 +123,9 @@ impl CallStore for MemoryStore {
 
     fn calling_tenants(&self, after: Option<TenantId>, limit: usize) -> StoreFuture<'_, Vec<TenantId>> {
         self.read(move |state| {
-            let tenants = state.calls.range(super::beyond(after));
-            tenants.take(limit).map(|(tenant, _)| *tenant).collect()
+            let tenants = state.calls.range(super::beyond(after)).map(|(tenant, _)| *tenant);
+            let standing = tenants.filter(|tenant| !state.deleted_tenants.contains(tenant));
+            standing.take(limit).collect()
         })
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     lint::{self, Lints},
     manifest::Arrays,
     node::{NodeKind, Spot},
-    property::{Draft, Source},
+    property::{Draft, Source, braced},
     request::{Encode, Text},
     template::{Names, Origin, Place, Template, write_place},
     values::{FieldProblem, Found, Scope, as_text, pointer_token},
@@ -22,6 +22,8 @@ pub(crate) enum Shape {
     Text(Template),
     Array(Vec<Shape>),
     Object(Vec<(String, Shape)>),
+    /// An expression, by the name of what it is for.
+    Expression(String),
 }
 
 pub(super) fn shapes(
@@ -51,15 +53,11 @@ impl Shape {
         match draft.source {
             Source::Static(tree) => Some(Self::Fixed(tree)),
             Source::Variable(spot) => {
-                let text = spot.text(lints)?;
-                let text = if text.contains("{{") {
-                    text
-                } else {
-                    format!("{{{{{text}}}}}")
-                };
-                let template = names.settle(Template::parse(&text, Origin::Input), &spot, lints)?;
+                let text = spot.text()?;
+                let template = names.settle(Template::parse(&braced(&text), Origin::Input), &spot, lints)?;
                 Some(Self::from_text(template))
             }
+            Source::Expression => Some(Self::Expression(draft.name)),
             Source::Input => {
                 let place = match parent {
                     Some(parent) => parent.inner(&draft.name),
@@ -125,7 +123,7 @@ impl Shape {
     /// Whether a secret is in it.
     pub(crate) fn has_secret(&self) -> bool {
         match self {
-            Self::Fixed(_) => false,
+            Self::Fixed(_) | Self::Expression(_) => false,
             Self::Whole(place) => place.secret.is_some(),
             Self::Text(template) => template.has_secret(),
             Self::Array(items) => items.iter().any(Self::has_secret),
@@ -136,7 +134,7 @@ impl Shape {
     /// Whether there is something to write. An object inside another that is made of absent values is absent too.
     fn is_present(&self, scope: &Scope<'_>) -> bool {
         match self {
-            Self::Fixed(_) | Self::Text(_) | Self::Array(_) => true,
+            Self::Fixed(_) | Self::Text(_) | Self::Array(_) | Self::Expression(_) => true,
             Self::Whole(place) => !matches!(scope.look_or_null(place), Found::Nothing),
             Self::Object(entries) => entries.is_empty() || entries.iter().any(|(_, shape)| shape.is_present(scope)),
         }
@@ -174,6 +172,7 @@ impl Shape {
                 out.push_str("]");
             }
             Self::Object(entries) => write_json_object(entries, None, scope, out)?,
+            Self::Expression(name) => return Err(not_evaluated(name)),
         }
         Ok(())
     }
@@ -206,8 +205,15 @@ impl Shape {
                 };
                 shape.write_pairs(&name, scope, pairs)
             }),
+            Self::Expression(name) => Err(not_evaluated(name)),
         }
     }
+}
+
+/// Expressions are declared and kept; nothing runs them yet.
+pub(crate) fn not_evaluated(name: &str) -> FieldProblem {
+    let message = format!("`{name}` comes from an expression, and expressions are not evaluated yet; use `variable`");
+    FieldProblem::new("", message)
 }
 
 pub(super) fn write_json_object(
@@ -267,6 +273,11 @@ impl Pairs {
         }
     }
 
+    /// Writes the arrays of what follows in another way.
+    pub(crate) fn arrays(&mut self, arrays: Arrays) {
+        self.arrays = arrays;
+    }
+
     /// A query asks: what is null is not asked for.
     pub(crate) fn query(arrays: Arrays) -> Self {
         Self {
@@ -294,8 +305,7 @@ impl Pairs {
     /// Every value costs its name and its place, whether or not a pair comes of it: what is empty makes us as much work.
     fn tree(&mut self, name: &str, pointer: &str, tree: &Tree, scope: &Scope<'_>) -> Result<(), FieldProblem> {
         if self.visited >= limits::FORM_VALUES {
-            let message = format!("it is made of more than {} values", limits::FORM_VALUES);
-            return Err(FieldProblem::new("", message));
+            return Err(too_many());
         }
         self.visited += 1;
         scope.spend(name.len() + pointer.len())?;
@@ -304,11 +314,15 @@ impl Pairs {
                 Some(text) => self.scalar(name, text, scope),
                 None => Ok(()),
             },
+            Tree::Array(items) if self.arrays == Arrays::Comma && items.iter().all(is_scalar) => {
+                self.joined(name, items, scope)
+            }
             Tree::Array(items) => items.iter().enumerate().try_for_each(|(index, item)| {
                 let pointer = format!("{pointer}/{index}");
                 match self.arrays {
-                    Arrays::Repeat => self.tree(name, &pointer, item, scope),
+                    Arrays::Repeat | Arrays::Comma => self.tree(name, &pointer, item, scope),
                     Arrays::Index => self.tree(&format!("{name}[{index}]"), &pointer, item, scope),
+                    Arrays::Brackets => self.tree(&format!("{name}[]"), &pointer, item, scope),
                 }
             }),
             Tree::Object(entries) => entries.iter().try_for_each(|(key, value)| {
@@ -322,6 +336,26 @@ impl Pairs {
         }
     }
 
+    /// One pair for all elements. What parts them stays a comma; one inside an element is encoded.
+    fn joined(&mut self, name: &str, items: &[Tree], scope: &Scope<'_>) -> Result<(), FieldProblem> {
+        self.visited += items.len();
+        if self.visited > limits::FORM_VALUES {
+            return Err(too_many());
+        }
+        if items.is_empty() {
+            return Ok(());
+        }
+        let mut text = String::new();
+        for (index, item) in items.iter().enumerate() {
+            let value = as_text(item);
+            scope.spend(value.len() + 1)?;
+            text.push_str(if index > 0 { "," } else { "" });
+            self.encode.write(&value, &mut text);
+        }
+        self.start(name).push_str(&text);
+        Ok(())
+    }
+
     fn scalar(&mut self, name: &str, value: &str, scope: &Scope<'_>) -> Result<(), FieldProblem> {
         scope.spend(value.len())?;
         let mut text = String::new();
@@ -329,6 +363,14 @@ impl Pairs {
         self.start(name).push_str(&text);
         Ok(())
     }
+}
+
+fn too_many() -> FieldProblem {
+    FieldProblem::new("", format!("it is made of more than {} values", limits::FORM_VALUES))
+}
+
+fn is_scalar(tree: &Tree) -> bool {
+    !matches!(tree, Tree::Null | Tree::Array(_) | Tree::Object(_))
 }
 
 /// Why a key is refused: with it a value would be read in another place than it was put.

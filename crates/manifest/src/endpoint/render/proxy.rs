@@ -89,6 +89,7 @@ impl Auth {
                 ..
             } => (Some(name.as_str()), None),
             AuthKind::Bearer { .. } | AuthKind::Basic { .. } => (Some("authorization"), None),
+            AuthKind::OAuth2(oauth) => (Some(oauth.token_header.as_str()), None),
             AuthKind::CustomHeaders { headers } => (None, Some(headers)),
             AuthKind::ApiKey { .. } | AuthKind::None | AuthKind::Custom => (None, None),
         };

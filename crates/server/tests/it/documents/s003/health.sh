@@ -1,0 +1,2 @@
+# Health check
+curl http://localhost:8009/health

@@ -1,0 +1,4 @@
+//! The documents' APIs over the same rows.
+
+mod s001;
+mod s003;
