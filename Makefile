@@ -35,6 +35,7 @@ test: parts ## Run every test, then look for the secrets they used in what they 
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo nextest run --workspace $(LOCKED) $(if $(CI),--profile ci); \
 	else \
+		cargo build --workspace --examples $(LOCKED); \
 		cargo test --workspace --lib --bins --tests --examples $(LOCKED); \
 	fi
 	@if cargo nextest --version >/dev/null 2>&1; then \
@@ -45,9 +46,10 @@ test: parts ## Run every test, then look for the secrets they used in what they 
 	@cargo test --workspace --doc $(LOCKED)
 	@cargo xtask scan "$$TIELINE_EVIDENCE"
 
-check: ## Formatting, clippy, tidy
+check: ## Formatting, clippy, the documentation's links, tidy
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets $(LOCKED) -- -D warnings
+	@cargo doc --workspace --no-deps --lib --quiet $(LOCKED)
 	@cargo xtask tidy
 
 ci: check test ## What has to pass before a change is merged

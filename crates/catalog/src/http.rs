@@ -4,7 +4,7 @@ mod connection_test;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tieline::{ActionInput, Code, Connector, Effect, Error, Json, Result, admit::Admitted};
+use tieline::{ActionInput, Code, Connector, Effect, Error, Json, Result, RunAction, admit::Admitted};
 
 use crate::web::{self, HeaderMap, MAX_TIMEOUT_MS, MIN_TIMEOUT_MS, Params, Sign, Wish};
 
@@ -29,15 +29,15 @@ pub struct SendRequest {
     /// Where to: an absolute http or https URL.
     pub url: String,
     /// Headers by name. The credential's go over them.
-    #[serde(default, skip_serializing_if = "is_null")]
+    #[serde(default, skip_serializing_if = "web::is_null")]
     #[schemars(with = "HeaderMap")]
     pub headers: Json,
     /// Query parameters by name, beside those in the URL. A list repeats its name.
-    #[serde(default, skip_serializing_if = "is_null")]
+    #[serde(default, skip_serializing_if = "web::is_null")]
     #[schemars(with = "Params")]
     pub params: Json,
     /// The body: a text as it stands, an object as a form where `Content-Type` says so, anything else as JSON.
-    #[serde(default, skip_serializing_if = "is_null")]
+    #[serde(default, skip_serializing_if = "web::is_null")]
     #[schemars(with = "serde_json::Value")]
     pub body: Json,
     /// The body as bytes, in base64, instead of `body`.
@@ -49,10 +49,6 @@ pub struct SendRequest {
     pub timeout: Option<u64>,
 }
 
-fn is_null(json: &Json) -> bool {
-    json.tree().is_null()
-}
-
 impl ActionInput for SendRequest {
     type Output = Answer;
     const CONNECTOR: &'static str = "http";
@@ -60,7 +56,9 @@ impl ActionInput for SendRequest {
     const NAME: &'static str = "Send a request";
     const EFFECT: Effect = Effect::Write;
     const REQUIRES_CONNECTION: bool = false;
+}
 
+impl RunAction for SendRequest {
     async fn run(self, admitted: &Admitted) -> Result<Answer> {
         let wish = Wish {
             method: self.method,

@@ -1,7 +1,7 @@
 //! The connectors Tieline ships: one folder each, found by the build script.
 //!
 //! A connector that is plain declared HTTP is its folder and nothing else. One that is not has a Rust file beside the
-//! folder and a line in [`IN_RUST`].
+//! folder and a line in `IN_RUST`.
 
 pub mod folders;
 pub mod http;

@@ -1,4 +1,4 @@
-//! PostgreSQL, which is not HTTP: queries over a conversation of our own ([`session`]).
+//! PostgreSQL, which is not HTTP: queries over a conversation of our own (`session`).
 //!
 //! Each call is one connection, one transaction and one statement of the caller's. Nothing of it outlives the call, so no
 //! setting that a statement leaves behind meets the next caller.
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tieline::{ActionInput, Connector, Effect, Json, Result, admit::Admitted};
+use tieline::{ActionInput, Connector, Effect, Json, Result, RunAction, admit::Admitted};
 use tieline_manifest::Tree;
 
 use self::{
@@ -197,7 +197,9 @@ impl ActionInput for Query {
     const NAME: &'static str = "Query";
     const EFFECT: Effect = Effect::Read;
     const IDEMPOTENT: bool = true;
+}
 
+impl RunAction for Query {
     async fn run(self, admitted: &Admitted) -> Result<Rows> {
         sql::check(&self.sql, Kind::Read)?;
         let values = trees(&self.params);
@@ -215,7 +217,9 @@ impl ActionInput for Execute {
     const ACTION: &'static str = "execute";
     const NAME: &'static str = "Execute a statement";
     const EFFECT: Effect = Effect::Write;
+}
 
+impl RunAction for Execute {
     async fn run(self, admitted: &Admitted) -> Result<Rows> {
         sql::check(&self.sql, Kind::Write)?;
         let values = trees(&self.params);
@@ -233,7 +237,9 @@ impl ActionInput for InsertRow {
     const ACTION: &'static str = "insert_row";
     const NAME: &'static str = "Insert a row";
     const EFFECT: Effect = Effect::Write;
+}
 
+impl RunAction for InsertRow {
     async fn run(self, admitted: &Admitted) -> Result<Rows> {
         let server = Server::of(admitted)?;
         let schema = self.schema.as_deref().unwrap_or(server.schema);
@@ -252,7 +258,9 @@ impl ActionInput for UpdateRows {
     const ACTION: &'static str = "update_rows";
     const NAME: &'static str = "Update rows";
     const EFFECT: Effect = Effect::Write;
+}
 
+impl RunAction for UpdateRows {
     async fn run(self, admitted: &Admitted) -> Result<Rows> {
         let server = Server::of(admitted)?;
         let schema = self.schema.as_deref().unwrap_or(server.schema);
@@ -272,7 +280,9 @@ impl ActionInput for ListTables {
     const NAME: &'static str = "List tables";
     const EFFECT: Effect = Effect::Read;
     const IDEMPOTENT: bool = true;
+}
 
+impl RunAction for ListTables {
     async fn run(self, admitted: &Admitted) -> Result<Tables> {
         let schema = self.schema.map_or(Tree::Null, Tree::String);
         let mut session = Server::of(admitted)?.open(Access::Read, None).await?;
@@ -295,7 +305,9 @@ impl ActionInput for DescribeTable {
     const NAME: &'static str = "Describe a table";
     const EFFECT: Effect = Effect::Read;
     const IDEMPOTENT: bool = true;
+}
 
+impl RunAction for DescribeTable {
     async fn run(self, admitted: &Admitted) -> Result<Columns> {
         let server = Server::of(admitted)?;
         let schema = self.schema.as_deref().unwrap_or(server.schema);

@@ -5,7 +5,7 @@ mod refusal;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tieline::{ActionInput, Code, Connector, Effect, Error, Json, Result, admit::Admitted};
+use tieline::{ActionInput, Code, Connector, Effect, Error, Json, Result, RunAction, admit::Admitted};
 use tieline_manifest::{Tree, headers};
 
 use crate::web::{self, HeaderMap, MAX_TIMEOUT_MS, MIN_TIMEOUT_MS, Params, Sign, Wish, wrong};
@@ -32,15 +32,15 @@ pub struct CallEndpoint {
     #[serde(default)]
     pub path: String,
     /// Headers by name. The connection's go over them.
-    #[serde(default, skip_serializing_if = "is_null")]
+    #[serde(default, skip_serializing_if = "web::is_null")]
     #[schemars(with = "HeaderMap")]
     pub headers: Json,
     /// Query parameters by name. A list repeats its name.
-    #[serde(default, skip_serializing_if = "is_null")]
+    #[serde(default, skip_serializing_if = "web::is_null")]
     #[schemars(with = "Params")]
     pub params: Json,
     /// The body: a text as it stands, an object as a form where `Content-Type` says so, anything else as JSON.
-    #[serde(default, skip_serializing_if = "is_null")]
+    #[serde(default, skip_serializing_if = "web::is_null")]
     #[schemars(with = "serde_json::Value")]
     pub body: Json,
     /// The body as bytes, in base64, instead of `body`.
@@ -52,17 +52,15 @@ pub struct CallEndpoint {
     pub timeout: Option<u64>,
 }
 
-fn is_null(json: &Json) -> bool {
-    json.tree().is_null()
-}
-
 impl ActionInput for CallEndpoint {
     type Output = Answer;
     const CONNECTOR: &'static str = "rest-api";
     const ACTION: &'static str = "request";
     const NAME: &'static str = "Call an endpoint";
     const EFFECT: Effect = Effect::Write;
+}
 
+impl RunAction for CallEndpoint {
     async fn run(self, admitted: &Admitted) -> Result<Answer> {
         let url = below(base(admitted)?, &self.path)?;
         let wish = Wish {

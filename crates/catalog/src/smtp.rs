@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tieline::{ActionInput, Connector, Effect, Result, admit::Admitted};
+use tieline::{ActionInput, Connector, Effect, Result, RunAction, admit::Admitted};
 
 use self::{message::Letter, server::Server};
 
@@ -124,7 +124,9 @@ impl ActionInput for SendEmail {
     const ACTION: &'static str = "send_email";
     const NAME: &'static str = "Send an e-mail";
     const EFFECT: Effect = Effect::Write;
+}
 
+impl RunAction for SendEmail {
     async fn run(self, admitted: &Admitted) -> Result<EmailSent> {
         let server = Server::of(admitted)?;
         // The call's id: unique, and one for all attempts of this call, so that receivers can drop a twin.

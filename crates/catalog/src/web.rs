@@ -30,6 +30,11 @@ pub(crate) use self::{
     sign::Sign,
 };
 
+/// Whether nothing was given.
+pub(crate) fn is_null(json: &Json) -> bool {
+    json.tree().is_null()
+}
+
 /// The method of a request. CONNECT would open a tunnel, and TRACE send credentials back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]

@@ -1,5 +1,18 @@
 //! Actions: what a connector can do, each told once in its descriptor.
 
+mod context;
+mod failure;
+mod handler;
+mod http;
+
+pub use context::{ActionContext, OAuthTokens};
+pub use http::{Http, HttpAnswer, HttpRequest};
+
+pub(crate) use context::{read, whole};
+pub(crate) use failure::{caught, coded};
+pub use handler::HandlerFault;
+pub(crate) use handler::{Handling, action as handler, handling};
+
 use std::{future::Future, marker::PhantomData, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
@@ -13,7 +26,7 @@ use crate::{
     error::{Code, Error, Result},
     limits::MAX_INPUT_BYTES,
     rate::PerConnection,
-    schema::Check,
+    schema::{Check, closed},
 };
 
 /// An action as everybody sees it: catalog, OpenAPI, forms, command line and documentation are views of this.
@@ -59,7 +72,7 @@ pub enum Effect {
 /// The work of an action, behind the first gate.
 pub trait Action: Send + Sync + 'static {
     /// Does it. The input fits the descriptor's schema; secret inputs are in [`Admitted::secret_input`].
-    fn run<'a>(&'a self, admitted: &'a Admitted, input: Json) -> BoxFuture<'a, Result<Json>>;
+    fn run<'a>(&'a self, admitted: &'a Arc<Admitted>, input: Json) -> BoxFuture<'a, Result<Json>>;
 
     /// Whether the service is sent a key by which it knows a repeat as one.
     fn keyed(&self) -> bool {
@@ -67,9 +80,103 @@ pub trait Action: Send + Sync + 'static {
     }
 }
 
-/// An action in Rust: its input type, from which output type and work follow.
+/// An action in Rust: its input type, from which the output type follows.
 ///
 /// The type's doc comment is the action's description and its fields' are the parameters' descriptions.
+/// `#[derive(ActionInput)]` writes this from one attribute:
+///
+/// ```
+/// use schemars::JsonSchema;
+/// use serde::{Deserialize, Serialize};
+/// use tieline::ActionInput;
+///
+/// /// Sends a message.
+/// #[derive(Serialize, Deserialize, JsonSchema, ActionInput)]
+/// #[action(connector = "acme", id = "sendMessage", output = Sent, effect = "write")]
+/// struct SendMessage {
+///     /// What it says.
+///     message: String,
+/// }
+///
+/// #[derive(Serialize, Deserialize, JsonSchema)]
+/// struct Sent {
+///     message_id: i64,
+/// }
+///
+/// async fn send(org: &tieline::connectors::Scoped) -> tieline::Result<i64> {
+///     let sent = org.call(SendMessage { message: "Hello".to_owned() }).await?;
+///     Ok(sent.message_id)
+/// }
+/// ```
+///
+/// So the compiler knows what a call takes and what it answers. A field that there is not,
+///
+/// ```compile_fail,E0560
+/// # use tieline::ActionInput;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, ActionInput)]
+/// # #[action(connector = "acme", id = "sendMessage", output = Sent, effect = "write")]
+/// # struct SendMessage { message: String }
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// # struct Sent { message_id: i64 }
+/// # async fn send(org: &tieline::connectors::Scoped) -> tieline::Result<i64> {
+/// let sent = org.call(SendMessage { message: "Hello".to_owned(), loud: true }).await?;
+/// # Ok(sent.message_id) }
+/// ```
+///
+/// one that is missing,
+///
+/// ```compile_fail,E0063
+/// # use tieline::ActionInput;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, ActionInput)]
+/// # #[action(connector = "acme", id = "sendMessage", output = Sent, effect = "write")]
+/// # struct SendMessage { message: String }
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// # struct Sent { message_id: i64 }
+/// # async fn send(org: &tieline::connectors::Scoped) -> tieline::Result<i64> {
+/// let sent = org.call(SendMessage {}).await?;
+/// # Ok(sent.message_id) }
+/// ```
+///
+/// one of another type,
+///
+/// ```compile_fail,E0308
+/// # use tieline::ActionInput;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, ActionInput)]
+/// # #[action(connector = "acme", id = "sendMessage", output = Sent, effect = "write")]
+/// # struct SendMessage { message: String }
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// # struct Sent { message_id: i64 }
+/// # async fn send(org: &tieline::connectors::Scoped) -> tieline::Result<i64> {
+/// let sent = org.call(SendMessage { message: 7 }).await?;
+/// # Ok(sent.message_id) }
+/// ```
+///
+/// a field that the output does not have,
+///
+/// ```compile_fail,E0609
+/// # use tieline::ActionInput;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema, ActionInput)]
+/// # #[action(connector = "acme", id = "sendMessage", output = Sent, effect = "write")]
+/// # struct SendMessage { message: String }
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// # struct Sent { message_id: i64 }
+/// # async fn send(org: &tieline::connectors::Scoped) -> tieline::Result<i64> {
+/// let sent = org.call(SendMessage { message: "Hello".to_owned() }).await?;
+/// # Ok(sent.id) }
+/// ```
+///
+/// and a type that is no action's input do not compile.
+///
+/// ```compile_fail,E0277
+/// # use tieline::ActionInput;
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// # struct SendMessage { message: String }
+/// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// # struct Sent { message_id: i64 }
+/// # async fn send(org: &tieline::connectors::Scoped) -> tieline::Result<()> {
+/// org.call(SendMessage { message: "Hello".to_owned() }).await?;
+/// # Ok(()) }
+/// ```
 pub trait ActionInput: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
     /// What the action answers.
     type Output: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
@@ -85,37 +192,51 @@ pub trait ActionInput: Serialize + DeserializeOwned + JsonSchema + Send + 'stati
     const IDEMPOTENT: bool = false;
     /// Whether it needs a connection, or runs with nothing but its input too.
     const REQUIRES_CONNECTION: bool = true;
+}
 
-    /// Does it, with what the first gate admitted.
+/// An action whose input does the work, with nothing but what the first gate admitted. An action that has state, or asks
+/// for its connector's typed configuration, is a handler instead: see [`CodedBuilder`](crate::connector::CodedBuilder).
+pub trait RunAction: ActionInput {
+    /// Does it.
     fn run(self, admitted: &Admitted) -> impl Future<Output = Result<Self::Output>> + Send;
 }
 
 /// Runs a typed action behind the untyped border.
 struct Typed<I>(PhantomData<fn(I)>);
 
-impl<I: ActionInput> Action for Typed<I> {
-    fn run<'a>(&'a self, admitted: &'a Admitted, input: Json) -> BoxFuture<'a, Result<Json>> {
+impl<I: RunAction> Action for Typed<I> {
+    fn run<'a>(&'a self, admitted: &'a Arc<Admitted>, input: Json) -> BoxFuture<'a, Result<Json>> {
         Box::pin(async move {
-            let input: I = input.into_type().map_err(|error| {
-                Error::new(
-                    Code::ConnectorActionInputInvalid,
-                    format!("The input does not fit `{}`: {error}", I::ACTION),
-                )
-            })?;
+            let input: I = typed_input(&input)?;
             let output = input.run(admitted).await?;
-            Json::from_type(&output).map_err(|error| match error.kind {
-                JsonErrorKind::TooLarge | JsonErrorKind::TooComplex => Error::new(
-                    Code::UpstreamAnswerTooLarge,
-                    format!(
-                        "`{}` was answered with more than we hand on: {}. Ask for less.",
-                        I::ACTION,
-                        error.message
-                    ),
-                ),
-                _ => Error::internal("an output does not serialise", error),
-            })
+            output_json::<I>(&output)
         })
     }
+}
+
+/// An input that fits its schema, as its type.
+pub(crate) fn typed_input<I: ActionInput>(input: &Json) -> Result<I> {
+    input.into_type().map_err(|error| {
+        Error::new(
+            Code::ConnectorActionInputInvalid,
+            format!("The input does not fit `{}`: {error}", I::ACTION),
+        )
+    })
+}
+
+/// An output as JSON, within the bounds of answers.
+pub(crate) fn output_json<I: ActionInput>(output: &I::Output) -> Result<Json> {
+    Json::from_type(output).map_err(|error| match error.kind {
+        JsonErrorKind::TooLarge | JsonErrorKind::TooComplex => Error::new(
+            Code::UpstreamAnswerTooLarge,
+            format!(
+                "`{}` was answered with more than we hand on: {}. Ask for less.",
+                I::ACTION,
+                error.message
+            ),
+        ),
+        _ => Error::internal("an output does not serialise", error),
+    })
 }
 
 /// An input as JSON, within the bounds of inputs.
@@ -171,9 +292,14 @@ impl Entry {
         self
     }
 
-    /// An action in Rust, described by its input and output types, with this long for a call.
-    pub(crate) fn typed<I: ActionInput>(timeout: Option<Duration>) -> Self {
-        let input = schemars::schema_for!(I).to_value();
+    /// An action whose input does the work, with this long for a call.
+    pub(crate) fn typed<I: RunAction>(timeout: Option<Duration>) -> Self {
+        Self::declared::<I>(timeout, Arc::new(Typed::<I>(PhantomData)))
+    }
+
+    /// An action in Rust, described by its input and output types.
+    pub(crate) fn declared<I: ActionInput>(timeout: Option<Duration>, action: Arc<dyn Action>) -> Self {
+        let input = closed(schemars::schema_for!(I).to_value());
         let description = input
             .get("description")
             .and_then(Value::as_str)
@@ -191,7 +317,13 @@ impl Entry {
             output: schemars::schema_for!(I::Output).to_value(),
             tags: Vec::new(),
         };
-        Self::new(descriptor, timeout, Vec::new(), Arc::new(Typed::<I>(PhantomData)))
+        Self::new(descriptor, timeout, Vec::new(), action)
+    }
+
+    /// Does the work. What panics in it fails this call and no other.
+    pub(crate) async fn run(&self, admitted: &Arc<Admitted>, input: Json) -> Result<Json> {
+        let what = || format!("`{}` of `{}`", self.descriptor.id, admitted.connector.id());
+        caught(Code::ConnectorActionFailed, self.action.run(admitted, input), what).await
     }
 
     /// Whether it may be run again without having its effect twice.

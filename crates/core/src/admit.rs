@@ -6,7 +6,9 @@ mod bounds;
 mod dial;
 mod dialled;
 mod exchange;
+mod fresh;
 mod repeats;
+mod scrub;
 mod tally;
 mod turn;
 
@@ -17,12 +19,11 @@ pub(crate) use self::{repeats::Repeats, tally::Tally, turn::Turns};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
-use http::HeaderValue;
-use tieline_manifest::{Auth, Json, Tree, request::SecretRef};
+use tieline_manifest::{Auth, Tree, request::SecretRef};
 use tokio::time::Instant;
 
 use self::turn::Turn;
@@ -33,14 +34,12 @@ use crate::{
     connector::Connector,
     connectors::Connectors,
     error::{Code, Error, Result, Retry},
-    http::{
-        Allotted, Secrets, Weight,
-        redact::{MARK, Redactor},
-    },
+    http::{Allotted, Secrets, Weight},
     id::{CallId, TenantId},
     ledger::Room,
-    limits::{MAX_LABEL_BYTES, OPENING_TIMEOUT, OVERLOAD_RETRY_AFTER, PASSED_ON},
+    limits::{OPENING_TIMEOUT, OVERLOAD_RETRY_AFTER, PASSED_ON, WEBHOOK_TIMEOUT},
     opened::{Name, Opened},
+    scope::Scope,
     secret::Secret,
     store::{CallEntry, CallKind},
     tenant::Gone,
@@ -49,6 +48,9 @@ use crate::{
 /// The fields of a call that needs no connection.
 static NO_FIELDS: Tree = Tree::Object(Vec::new());
 
+/// For whom a call is made that needs no connection.
+static NOBODY: LazyLock<Scope> = LazyLock::new(Scope::tenant);
+
 /// What was admitted: everything a call needs, and nothing of the caller's that it does not.
 pub struct Admitted {
     pub(crate) connectors: Connectors,
@@ -56,6 +58,8 @@ pub struct Admitted {
     pub(crate) call: CallId,
     pub(crate) connector: Arc<Connector>,
     pub(crate) opened: Option<Arc<Opened>>,
+    /// The same with other tokens, where the service refused those meanwhile.
+    renewed: OnceLock<Arc<Opened>>,
     /// Where this call may go.
     pub(crate) hosts: Arc<[String]>,
     pub(crate) input_secrets: BTreeMap<String, Secret>,
@@ -94,6 +98,10 @@ pub(crate) enum Purpose<'a> {
     Proxy,
     /// The test of the connection, which may find out about a disabled one too.
     Test(Duration),
+    /// The same when nobody asked for it: it is no caller's, and counts against no caller's limit.
+    ScheduledTest(Duration),
+    /// A webhook that arrived, which a disabled connection refuses.
+    Webhook,
 }
 
 impl Connectors {
@@ -130,7 +138,18 @@ impl Connectors {
                 may_run(&connector, None, opened.as_deref())?;
                 (CallKind::Proxy, None, Allotted::Fixed(PASSED_ON))
             }
-            Purpose::Test(timeout) => (CallKind::Test, None, Allotted::Fixed(timeout)),
+            Purpose::Webhook => {
+                may_run(&connector, None, opened.as_deref())?;
+                (CallKind::Webhook, None, Allotted::Fixed(WEBHOOK_TIMEOUT))
+            }
+            Purpose::Test(timeout) | Purpose::ScheduledTest(timeout) => {
+                (CallKind::Test, None, Allotted::Fixed(timeout))
+            }
+        };
+        let afresh = matches!(ask.purpose, Purpose::Test(_) | Purpose::ScheduledTest(_));
+        let opened = match opened {
+            Some(opened) => Some(self.fresh(by, opened, afresh).await?),
+            None => None,
         };
         let at = self.inner.clock.now();
         Ok(Admitted {
@@ -142,6 +161,7 @@ impl Connectors {
                 .map_or_else(|| connector.hosts(&NO_FIELDS), |opened| opened.hosts.clone()),
             connector,
             opened,
+            renewed: OnceLock::new(),
             input_secrets: BTreeMap::new(),
             idempotency_key: None,
             deadline: started + allotted.total(),
@@ -174,31 +194,41 @@ impl Connectors {
         match (ask.via, ask.connector) {
             (Via::Nothing, _) => Ok(None),
             (Via::Connection(id), _) => match ask.purpose {
-                Purpose::Action(_) | Purpose::Proxy => self.opened(by, *id).await.map(Some),
-                Purpose::Test(_) => self.opened_afresh(by, *id).await.map(Some),
+                Purpose::Action(_) | Purpose::Proxy | Purpose::Webhook => self.opened(by, *id).await.map(Some),
+                Purpose::Test(_) | Purpose::ScheduledTest(_) => self.opened_afresh(by, *id).await.map(Some),
             },
+            (Via::Default, Some(connector)) => Ok(self.knows(connector, ask)?.default_config().cloned()),
             (Via::Named { scope, name }, Some(connector)) => {
                 self.check_scope(scope)?;
-                self.registry().get(connector)?;
+                self.knows(connector, ask)?;
                 let (scope, connector, name) = (scope.clone(), connector.to_owned(), name.clone());
                 self.opened_by_name(by, Name { scope, connector, name }).await.map(Some)
             }
             (Via::Inline { auth, config }, Some(connector)) => {
-                let connector = self.registry().get(connector)?;
+                let connector = self.knows(connector, ask)?;
                 let accepted = connector.accept(auth.as_deref(), config)?;
                 Ok(Some(Opened::inline(&connector, accepted)))
             }
             (Via::Credential { credential, config }, connector) => {
                 let lent = match ask.purpose {
-                    Purpose::Action(_) | Purpose::Proxy => self.lent(by, *credential).await?,
-                    Purpose::Test(_) => self.lent_afresh(by, *credential).await?,
+                    Purpose::Action(_) | Purpose::Proxy | Purpose::Webhook => self.lent(by, *credential).await?,
+                    Purpose::Test(_) | Purpose::ScheduledTest(_) => self.lent_afresh(by, *credential).await?,
                 };
                 let connector = connector.or(lent.connector()).ok_or_else(unnamed)?;
                 let connector = self.registry().get(connector)?;
                 lent.opened(&connector, config.as_ref()).map(Some)
             }
-            (Via::Named { .. } | Via::Inline { .. }, None) => Err(unnamed()),
+            (Via::Default | Via::Named { .. } | Via::Inline { .. }, None) => Err(unnamed()),
         }
+    }
+
+    /// The connector, which has the action that is asked for: that is said before anything is looked up.
+    fn knows(&self, connector: &str, ask: &Ask<'_>) -> Result<Arc<Connector>> {
+        let connector = self.registry().get(connector)?;
+        if let Purpose::Action(id) = ask.purpose {
+            connector.action(id)?;
+        }
+        Ok(connector)
     }
 
     fn which(&self, ask: &Ask<'_>, opened: Option<&Opened>) -> Result<Arc<Connector>> {
@@ -228,7 +258,10 @@ fn may_run(connector: &Connector, needs_connection: Option<&str>, opened: Option
     match (opened, needs_connection) {
         (None, Some(action)) => Err(Error::new(
             Code::ConnectorDefaultConfigRequired,
-            format!("`{action}` of `{}` needs a connection: name one.", connector.id()),
+            format!(
+                "`{action}` of `{}` needs a connection: name one. In a program, a connector may have a default configuration instead.",
+                connector.id()
+            ),
         )),
         (Some(opened), _) if !opened.enabled => Err(Error::new(
             Code::ConnectionDisabled,
@@ -244,6 +277,12 @@ impl Admitted {
         self.opened.as_ref().map_or(&NO_FIELDS, |opened| opened.config.tree())
     }
 
+    /// For whom inside the tenant.
+    pub fn scope(&self) -> &Scope {
+        let scope = self.opened.as_ref().and_then(|opened| opened.scope.as_ref());
+        scope.unwrap_or(&NOBODY)
+    }
+
     /// A text field.
     pub fn config_str(&self, name: &str) -> Option<&str> {
         self.config().get(name)?.as_str()
@@ -251,11 +290,7 @@ impl Admitted {
 
     /// A secret field.
     pub fn secret(&self, name: &str) -> Option<&str> {
-        self.opened
-            .as_ref()?
-            .secrets
-            .get(name)
-            .map(|secret| secret.reveal().as_str())
+        self.current()?.secrets.get(name).map(|secret| secret.reveal().as_str())
     }
 
     /// A secret input of this call.
@@ -308,47 +343,6 @@ impl Admitted {
         }
     }
 
-    /// What the call produced, without its secrets: a service may echo them.
-    pub(crate) fn scrubbed(&self, result: Result<Json>) -> Result<Json> {
-        let fields = self.opened.iter().map(|opened| &opened.redactor);
-        let inputs = (!self.input_secrets.is_empty())
-            .then(|| Redactor::new(self.input_secrets.values().map(|secret| secret.reveal().as_str())));
-        fields.chain(&inputs).fold(result, |result, redactor| match result {
-            Ok(output) => scrub_output(redactor, output),
-            Err(error) => Err(error.scrubbed(redactor)),
-        })
-    }
-
-    /// The same for an error alone.
-    pub(crate) fn scrub_error(&self, error: Error) -> Error {
-        self.opened
-            .iter()
-            .fold(error, |error, opened| error.scrubbed(&opened.redactor))
-    }
-
-    /// The same for a header's value that the service sent. What is no text holds no secret of ours, which all are.
-    pub(crate) fn scrub_header(&self, value: HeaderValue) -> HeaderValue {
-        let text = std::str::from_utf8(value.as_bytes()).ok();
-        let scrubbed = text
-            .zip(self.opened.as_ref())
-            .map(|(text, opened)| opened.redactor.scrub_values(text));
-        match scrubbed {
-            // What replaces a secret is made of letters that headers may hold.
-            Some(Cow::Owned(text)) => HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(MARK)),
-            _ => value,
-        }
-    }
-
-    /// The same for an account's label, cut to what fits a line.
-    pub(crate) fn scrub_label(&self, label: &str) -> String {
-        let clean = label.replace(char::is_control, " ");
-        let redactor = self.opened.as_ref().map(|opened| &opened.redactor);
-        redactor.map_or_else(
-            || Redactor::default().scrub_and_cut(&clean, MAX_LABEL_BYTES),
-            |redactor| redactor.scrub_and_cut(&clean, MAX_LABEL_BYTES),
-        )
-    }
-
     /// Counts a use of the connection, unless it rests or was used too often: the first attempt and every repeat is a
     /// request to its service like any other. While a repeat slept, another call may have been asked for a pause.
     pub(crate) fn uses(&self) -> Result<()> {
@@ -394,18 +388,28 @@ impl Admitted {
 
     /// Notes how it ended, for the one line written on drop.
     pub(crate) fn ended<T>(&self, result: &Result<T>) {
-        let _ = self.outcome.set(result.as_ref().err().map(Error::code));
+        let code = result.as_ref().err().map(Error::code);
+        let _ = self.outcome.set(code);
+        if code == Some(Code::UpstreamUnauthorized) && self.kind != CallKind::Test {
+            self.doubt();
+        }
     }
-}
 
-fn scrub_output(redactor: &Redactor, output: Json) -> Result<Json> {
-    let scrubbed = match redactor.scrub_values(output.text()) {
-        Cow::Borrowed(_) => return Ok(output),
-        Cow::Owned(text) => text,
-    };
-    // A secret that stood where JSON has a number leaves no JSON behind: then strings only are scrubbed, as JSON.
-    let json = Json::parse(&scrubbed).or_else(|_| Json::parse(&redactor.scrub_json(output.text())));
-    json.map_err(|error| Error::internal("a scrubbed output does not parse", error))
+    /// A healthy connection whose service refuses it is tested before its time: once, until it is opened anew.
+    fn doubt(&self) {
+        let opened = self
+            .opened
+            .as_ref()
+            .filter(|opened| opened.is_sound.swap(false, Ordering::Relaxed));
+        let Some(id) = opened.and_then(|opened| opened.id) else {
+            return;
+        };
+        let (connectors, tenant) = (self.connectors.clone(), self.by.tenant);
+        drop(
+            self.connectors
+                .begin(async move { connectors.hasten_test(tenant, id).await }),
+        );
+    }
 }
 
 impl Secrets for Admitted {

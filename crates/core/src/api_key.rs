@@ -406,7 +406,11 @@ mod tests {
 
     fn house() -> (Connectors, Arc<TestClock>) {
         let clock = Arc::new(TestClock::at("2026-11-20T09:00:00Z".parse().unwrap()));
-        let builder = Connectors::builder().store(MemoryStore::new()).clock(clock.clone());
+        let builder = Connectors::builder()
+            .scope("tenant", crate::ScopeRule::Optional)
+            .connectors([])
+            .store(MemoryStore::new())
+            .clock(clock.clone());
         let key = MasterKey::generate(&SystemRandom).unwrap();
         (builder.key(key).build().unwrap(), clock)
     }

@@ -20,7 +20,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     clock::Timestamp,
     environment::Environment,
-    event::Event,
+    event::FeedEvent,
     id::{AuditId, TenantId},
 };
 
@@ -35,7 +35,7 @@ pub const GENESIS: Hash = [0; 32];
 pub struct Actor {
     /// For whom: the tenant whose chain remembers it.
     pub tenant: TenantId,
-    /// Who: an API key's identifier, `cli`, `library`, `server`.
+    /// Who: an API key's identifier, `cli`, `library`, `server`, `scheduler`.
     pub name: String,
     /// Where they may act; everywhere, unless bound.
     pub environment: Option<Environment>,
@@ -73,6 +73,11 @@ impl Actor {
     pub fn server(tenant: TenantId) -> Self {
         Self::new(tenant, "server")
     }
+
+    /// The server, testing a tenant's connections because their time has come.
+    pub fn scheduler(tenant: TenantId) -> Self {
+        Self::new(tenant, "scheduler")
+    }
 }
 
 /// One thing somebody did.
@@ -100,7 +105,7 @@ pub struct Trail {
     /// Entries for the chain, in order.
     pub entries: Vec<AuditEntry>,
     /// Events for the feed, in order.
-    pub events: Vec<Event>,
+    pub events: Vec<FeedEvent>,
     /// Computes each entry's hash.
     pub link: Link,
 }

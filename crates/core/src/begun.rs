@@ -47,6 +47,8 @@ mod tests {
     async fn the_end_waits_for_a_change_whose_caller_is_gone() {
         let key = MasterKey::generate(&SystemRandom).unwrap();
         let house = Connectors::builder()
+            .scope("tenant", crate::ScopeRule::Optional)
+            .connectors([])
             .store(MemoryStore::new())
             .key(key)
             .build()

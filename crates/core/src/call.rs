@@ -10,6 +10,7 @@ use crate::{
     audit::Actor,
     connectors::Connectors,
     error::{Code, Error, Result},
+    event::{Running, within},
     id::{CallId, ConnectionId, CredentialId},
     idempotency::Attempt,
     limits::MAX_IDEMPOTENCY_KEY_BYTES,
@@ -89,6 +90,8 @@ pub enum Via {
         /// Fields laid over its own: none that is secret or decides where secrets are sent.
         config: Option<Json>,
     },
+    /// Those that the connector works with where nobody connected it.
+    Default,
     /// None: the action needs no credentials.
     Nothing,
 }
@@ -119,6 +122,21 @@ impl Connectors {
     /// # Errors
     /// Those of [`call`](Self::call), and `IDEMPOTENCY_OUTCOME_UNKNOWN`.
     pub async fn call_once(&self, by: &Actor, call: Call, attempt: Option<Arc<Attempt>>) -> Result<Called> {
+        let mut running = self.running(by, &call);
+        let called = within(running.is_some(), self.carry_out(by, call, attempt, running.as_mut())).await;
+        if let Some(running) = running {
+            running.ended(called.as_ref().err());
+        }
+        called
+    }
+
+    async fn carry_out(
+        &self,
+        by: &Actor,
+        call: Call,
+        attempt: Option<Arc<Attempt>>,
+        mut told: Option<&mut Running>,
+    ) -> Result<Called> {
         let purpose = Purpose::Action(&call.action);
         let mut admitted = self
             .admit(
@@ -130,12 +148,25 @@ impl Connectors {
                 },
             )
             .await?;
+        if let Some(told) = told.as_mut() {
+            told.admitted(&admitted);
+        }
         admitted.idempotency_key = call
             .idempotency_key
             .or(attempt.as_ref().map(|attempt| attempt.upstream_key()));
         let bounds = admitted.bounds();
-        let running = run(&mut admitted, &call.action, call.input, attempt.as_deref());
-        let result = bounds.hold(running).await;
+        let taken = take(
+            &mut admitted,
+            &call.action,
+            call.input,
+            attempt.as_deref(),
+            told.as_deref(),
+        );
+        let admitted = Arc::new(admitted);
+        let result = match taken {
+            Ok(input) => bounds.hold(run(&admitted, &call.action, input)).await,
+            Err(error) => Err(error),
+        };
         let result = admitted.scrubbed(result);
         admitted.ended(&result);
         Ok(Called {
@@ -145,7 +176,14 @@ impl Connectors {
     }
 }
 
-async fn run(admitted: &mut Admitted, action: &str, input: Json, attempt: Option<&Attempt>) -> Result<Json> {
+/// Takes the input: nothing was sent so far, and every wrong place of it is told.
+fn take(
+    admitted: &mut Admitted,
+    action: &str,
+    input: Json,
+    attempt: Option<&Attempt>,
+    told: Option<&Running>,
+) -> Result<Json> {
     let connector = admitted.connector.clone();
     let entry = connector.action(action)?;
     entry.check_input(&input)?;
@@ -153,8 +191,15 @@ async fn run(admitted: &mut Admitted, action: &str, input: Json, attempt: Option
         attempt.admit(entry.repeatable())?;
     }
     admitted.uses()?;
-    let input = take_secrets(entry, input, &mut admitted.input_secrets);
-    let output = entry.action.run(admitted, input).await?;
+    if let Some(told) = told {
+        told.started();
+    }
+    Ok(take_secrets(entry, input, &mut admitted.input_secrets))
+}
+
+async fn run(admitted: &Arc<Admitted>, action: &str, input: Json) -> Result<Json> {
+    let entry = admitted.connector.action(action)?;
+    let output = entry.run(admitted, input).await?;
     entry.check_output(output)
 }
 

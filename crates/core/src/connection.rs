@@ -2,12 +2,14 @@
 
 mod batch;
 mod change;
+mod found;
 mod frequency;
 mod view;
 
 pub use batch::{BatchAction, Done};
+pub(crate) use change::Beside;
 pub use frequency::SyncFrequency;
-pub use view::{Connection, HealthView, SecretView, Status};
+pub use view::{Connection, DeliveryResult, HealthView, SecretView, Status, WebhookView};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,7 +28,7 @@ use crate::{
     name::{DEFAULT_NAME, check_description, check_name, slug},
     page::{self, Page},
     scope::{Scope, ScopeRule},
-    store::{ConnectionFilter, ConnectionRow, Countable, HealthState},
+    store::{ConnectionFilter, ConnectionRow, Countable, HealthState, TestCause},
 };
 
 /// What to connect.
@@ -111,6 +113,23 @@ pub struct ConnectionQuery {
     pub limit: usize,
 }
 
+impl From<Json> for ConnectionPatch {
+    /// Changes fields of the configuration.
+    fn from(config: Json) -> Self {
+        Self {
+            config: Some(config),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<serde_json::Value> for ConnectionPatch {
+    /// Changes fields of the configuration.
+    fn from(config: serde_json::Value) -> Self {
+        Json::from(config).into()
+    }
+}
+
 impl ConnectionQuery {
     fn filter(self, by: &Actor, limit: usize) -> ConnectionFilter {
         ConnectionFilter {
@@ -142,43 +161,57 @@ impl Connectors {
     /// Connects, or connects anew what has this name already: identifier and history stay, configuration and secrets
     /// are replaced, and it is switched on.
     pub async fn connect(&self, by: &Actor, connect: Connect) -> Result<Connection> {
-        let name = connect.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
-        self.check(&connect)?;
-        for _ in 0..MAX_UPDATE_ATTEMPTS {
-            let found = self
-                .inner
-                .store
-                .connection(by.tenant, &connect.scope, &connect.connector, &name)
-                .await?;
-            let done = match found {
-                Some(row) => self.replace(by, row, &connect).await?,
-                None => {
-                    self.has_room_for(by.tenant, Countable::Connections).await?;
-                    self.insert(by, &connect, &name).await?
+        let about = self.about(by.tenant, "connect", |about| {
+            about.connector(&connect.connector).scope(&connect.scope)
+        });
+        self.heed(about, async {
+            let name = connect.name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned());
+            self.check(&connect)?;
+            self.judge_wish(by, &connect).await?;
+            for _ in 0..MAX_UPDATE_ATTEMPTS {
+                let found = self
+                    .inner
+                    .store
+                    .connection(by.tenant, &connect.scope, &connect.connector, &name)
+                    .await?;
+                let done = match found {
+                    Some(row) => self.replace(by, row, &connect, &Beside::default()).await?,
+                    None => {
+                        self.has_room_for(by.tenant, Countable::Connections).await?;
+                        self.insert(by, &connect, &name, &Beside::default()).await?
+                    }
+                };
+                if let Some(row) = done {
+                    return Connection::of(&row);
                 }
-            };
-            if let Some(row) = done {
-                return Connection::of(&row);
             }
-        }
-        Err(conflict())
+            Err(conflict())
+        })
+        .await
     }
 
     /// Makes a new connection and tests it: it is active only when the test worked, and kept when it did not.
     ///
     /// # Errors
-    /// `NAME_TAKEN` when the name was given and is taken; a derived name gets `-2`, `-3` … `LIMIT_REACHED`.
+    /// `CONNECTOR_ALREADY_CONNECTED` when the name was given and is taken; a derived name gets `-2`, `-3` … `LIMIT_REACHED`.
     pub async fn create_connection(&self, by: &Actor, connect: Connect) -> Result<CreatedConnection> {
-        self.check(&connect)?;
-        self.has_room_for(by.tenant, Countable::Connections).await?;
-        let row = self.insert_named(by, &connect).await?;
-        // The connection stands from here on: trouble with its test is told as the test's result, not instead of it.
-        let test = self
-            .test_connection(by, row.id)
-            .await
-            .unwrap_or_else(|error| TestResult::failed(&error));
-        let connection = self.connection(by, row.id).await.or_else(|_| Connection::of(&row))?;
-        Ok(CreatedConnection { connection, test })
+        let about = self.about(by.tenant, "connect", |about| {
+            about.connector(&connect.connector).scope(&connect.scope)
+        });
+        self.heed(about, async {
+            self.check(&connect)?;
+            self.has_room_for(by.tenant, Countable::Connections).await?;
+            self.judge_wish(by, &connect).await?;
+            let row = self.insert_named(by, &connect).await?;
+            // The connection stands from here on: trouble with its test is told as the test's result, not instead of it.
+            let test = self
+                .test_because(by, row.id, TestCause::Created)
+                .await
+                .unwrap_or_else(|error| TestResult::failed(&error));
+            let connection = self.connection(by, row.id).await.or_else(|_| Connection::of(&row))?;
+            Ok(CreatedConnection { connection, test })
+        })
+        .await
     }
 
     async fn insert_named(&self, by: &Actor, connect: &Connect) -> Result<ConnectionRow> {
@@ -193,7 +226,7 @@ impl Connectors {
             } else {
                 format!("{base}-{attempt}")
             };
-            if let Some(row) = self.insert(by, connect, &name).await? {
+            if let Some(row) = self.insert(by, connect, &name, &Beside::default()).await? {
                 return Ok(row);
             }
             if connect.name.is_some() {
@@ -203,41 +236,82 @@ impl Connectors {
         let detail = format!(
             "There is a connection `{base}` of this connector and scope already: choose another name, or change that one."
         );
-        Err(Error::new(Code::NameTaken, detail).field("/name", "is taken"))
+        Err(Error::new(Code::ConnectorAlreadyConnected, detail).field("/name", "is taken"))
     }
 
     /// One connection.
     pub async fn connection(&self, by: &Actor, id: ConnectionId) -> Result<Connection> {
-        Connection::of(&self.connection_row(by, id).await?)
+        let about = self.about(by.tenant, "get", |about| about.connection(id));
+        self.heed(about, async { Connection::of(&self.connection_row(by, id).await?) })
+            .await
     }
 
     /// Connections by identifier.
     pub async fn connections(&self, by: &Actor, query: ConnectionQuery) -> Result<Page<Connection, ConnectionId>> {
-        let limit = page::bounded(query.limit);
-        let filter = query.filter(by, limit + 1);
-        let rows = self.inner.store.connections(filter).await?;
-        let connections = rows.iter().map(Connection::of).collect::<Result<Vec<_>>>()?;
-        Ok(Page::cut(connections, limit, |connection| connection.id))
+        let about = self.about(by.tenant, "list", |about| about);
+        self.heed(about, async {
+            let limit = page::bounded(query.limit);
+            let filter = query.filter(by, limit + 1);
+            let rows = self.inner.store.connections(filter).await?;
+            let connections = rows.iter().map(Connection::of).collect::<Result<Vec<_>>>()?;
+            Ok(Page::cut(connections, limit, |connection| connection.id))
+        })
+        .await
     }
 
     /// How many connections there are on all pages of a query.
     pub async fn count_connections(&self, by: &Actor, query: ConnectionQuery) -> Result<u64> {
-        self.inner.store.count_connections(query.filter(by, 0)).await
+        let about = self.about(by.tenant, "list", |about| about);
+        self.heed(about, async {
+            self.inner.store.count_connections(query.filter(by, 0)).await
+        })
+        .await
     }
 
     /// Changes a connection. New secrets make it untested.
     pub async fn update_connection(&self, by: &Actor, id: ConnectionId, patch: ConnectionPatch) -> Result<Connection> {
-        if let Some(name) = &patch.display_name {
-            check_name("/displayName", name)?;
-        }
-        check_description(patch.description.as_ref().and_then(Option::as_deref))?;
+        let about = self.about(by.tenant, "update", |about| about.connection(id));
+        self.heed(about, async {
+            if let Some(name) = &patch.display_name {
+                check_name("/displayName", name)?;
+            }
+            check_description(patch.description.as_ref().and_then(Option::as_deref))?;
+            self.rewrite(by, id, |_| patch.clone()).await
+        })
+        .await
+    }
+
+    /// Switches a connection on or off, or the other way round where it is not said which. Nothing is written where it is so
+    /// already.
+    pub async fn toggle_connection(&self, by: &Actor, id: ConnectionId, enabled: Option<bool>) -> Result<Connection> {
+        let about = self.about(by.tenant, "toggle", |about| about.connection(id));
+        // Of two that flip it at once, the second one flips what the first one wrote.
+        let toggled = self.rewrite(by, id, |old| ConnectionPatch {
+            enabled: Some(enabled.unwrap_or(!old.enabled)),
+            ..ConnectionPatch::default()
+        });
+        self.heed(about, toggled).await
+    }
+
+    /// Writes what a patch makes of the row that stands, again where somebody else was faster.
+    async fn rewrite(
+        &self,
+        by: &Actor,
+        id: ConnectionId,
+        patch: impl Fn(&ConnectionRow) -> ConnectionPatch,
+    ) -> Result<Connection> {
         for _ in 0..MAX_UPDATE_ATTEMPTS {
             let old = self.own_connection_row(by, id).await?;
-            let change = self.patched(by, &old, &patch).await?;
+            let change = self.patched(by, &old, &patch(&old)).await?;
             if change.is_nothing() {
                 return Connection::of(&old);
             }
             if let Some(row) = self.write(by, change, old.version).await? {
+                // Nobody knows how it fares now.
+                let unsure = !old.enabled || row.health.state == HealthState::Untested;
+                if row.enabled && unsure {
+                    self.hasten_test(by.tenant, id).await;
+                }
                 return Connection::of(&row);
             }
         }
@@ -246,24 +320,28 @@ impl Connectors {
 
     /// Deletes a connection and its secrets.
     pub async fn delete_connection(&self, by: &Actor, id: ConnectionId) -> Result<()> {
-        let row = self.own_connection_row(by, id).await?;
-        let detail = json!({ "connector": row.connector, "name": row.name });
-        let trail = self.trail(
-            by,
-            "connection.deleted",
-            id,
-            detail,
-            &[EventKind::ConnectorDisconnected],
-        )?;
-        let tenant = by.tenant;
-        let deleted = self
-            .to_the_end(async move |connectors| {
-                let deleted = connectors.inner.store.delete_connection(tenant, id, trail).await;
-                connectors.inner.opened.forget(tenant, &id);
-                deleted
-            })
-            .await?;
-        if deleted { Ok(()) } else { Err(Error::not_found()) }
+        let about = self.about(by.tenant, "disconnect", |about| about.connection(id));
+        self.heed(about, async {
+            let row = self.own_connection_row(by, id).await?;
+            let detail = json!({ "connector": row.connector, "name": row.name });
+            let trail = self.trail(
+                by,
+                "connection.deleted",
+                id,
+                detail,
+                &[EventKind::ConnectorDisconnected],
+            )?;
+            let tenant = by.tenant;
+            let deleted = self
+                .to_the_end(async move |connectors| {
+                    let deleted = connectors.inner.store.delete_connection(&row, trail).await;
+                    connectors.inner.opened.forget(tenant, &id);
+                    deleted
+                })
+                .await?;
+            if deleted { Ok(()) } else { Err(Error::not_found()) }
+        })
+        .await
     }
 
     /// What can be judged of a wish before anything is looked up.
@@ -304,7 +382,7 @@ impl Connectors {
     }
 
     /// The row, for whoever changes it: it has to belong where they act.
-    async fn own_connection_row(&self, by: &Actor, id: ConnectionId) -> Result<ConnectionRow> {
+    pub(crate) async fn own_connection_row(&self, by: &Actor, id: ConnectionId) -> Result<ConnectionRow> {
         let row = self.connection_row(by, id).await?;
         by.may_use(row.environment, "connection")?;
         Ok(row)
@@ -319,7 +397,8 @@ impl Connectors {
     }
 }
 
-fn conflict() -> Error {
+/// Whoever changes a row was overtaken as often as they tried.
+pub(crate) fn conflict() -> Error {
     Error::new(
         Code::ConnectionConflict,
         "Others kept changing this connection at the same moment: try again.",

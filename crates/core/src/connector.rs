@@ -1,29 +1,45 @@
 //! Connectors: what can be done, and how one signs in for it.
 
 mod card;
+mod coded;
+mod declared;
 mod descriptor;
+mod fields;
+mod hooks;
+mod oauth;
+mod shape;
+mod webhook;
 
 pub use card::Card;
-pub use descriptor::{AuthDescriptor, Capability, ConnectorDescriptor, FieldDescriptor, SetupStep};
+pub use coded::CodedBuilder;
+pub use declared::ConnectorBuilder;
+pub use descriptor::{
+    AuthDescriptor, Capability, ConnectionPaths, ConnectorDescriptor, FieldDescriptor, Link, Publisher, SetupStep,
+};
+pub use hooks::Validation;
+pub use oauth::{Account, OAuth, OAuthDescriptor, ReadAccount, ReadTokens};
+pub use webhook::{Arrived, Delivered, Webhook, WebhookDescriptor};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tieline_manifest::{Auth, FieldKind, GivenSecret, Json, Manifest, Rate, Tree, Use};
+use tieline_manifest::{Auth, Field, FieldKind, FieldProblem, GivenSecret, Json, Lint, Manifest, Tree, Use};
+use zeroize::Zeroizing;
 
+use self::{coded::Coded, declared::limit, hooks::MakeContext};
 use crate::{
-    action::{ActionDescriptor, ActionInput, Effect, Entry},
+    action::{Entry, whole},
     admit::Admitted,
-    endpoint::EndpointAction,
     error::{Code, Error, FieldError, Result},
-    limits::MAX_SECRET_BYTES,
+    limits::{MAX_SECRET_BYTES, VALIDATION_TIMEOUT},
     metrics::CallCounts,
+    opened::Opened,
     rate::Limit,
+    scope::Scope,
     secret::Secret,
 };
 
@@ -33,6 +49,7 @@ pub struct Connector {
     descriptor: ConnectorDescriptor,
     actions: BTreeMap<String, Entry>,
     tester: Option<Tester>,
+    coded: Coded,
     counts: CallCounts,
 }
 
@@ -91,6 +108,11 @@ impl Connector {
         }
     }
 
+    /// A connector that is code, without a manifest.
+    pub fn builder(id: impl Into<String>) -> CodedBuilder {
+        CodedBuilder::new(id.into())
+    }
+
     /// Its identifier.
     pub fn id(&self) -> &str {
         &self.descriptor.id
@@ -111,8 +133,62 @@ impl Connector {
         self.manifest.rate.and_then(limit)
     }
 
-    pub(crate) fn tester(&self) -> Option<Tester> {
-        self.tester
+    /// Whether there is anything to try over a connection that signs in so.
+    pub(crate) fn has_test(&self, auth: &str) -> bool {
+        self.coded.test.is_some() || self.tester.is_some() || self.manifest.test_of(self.auth(auth)).is_some()
+    }
+
+    /// Its test, where that is code.
+    pub(crate) fn tested<'a>(&'a self, admitted: &'a Arc<Admitted>) -> Option<BoxFuture<'a, Result<TestReport>>> {
+        match (&self.coded.test, self.tester) {
+            (Some(test), _) => Some(test(admitted.clone())),
+            (None, Some(tester)) => Some(tester(admitted)),
+            (None, None) => None,
+        }
+    }
+
+    /// What makes its handlers' context.
+    pub(crate) fn context(&self) -> Option<&MakeContext> {
+        self.coded.context.as_ref().map(|context| &context.make)
+    }
+
+    /// Its default configuration, opened.
+    pub(crate) fn default_config(&self) -> Option<&Arc<Opened>> {
+        self.coded.default.as_ref()
+    }
+
+    /// How one signs in, where that was declared in code.
+    pub fn oauth(&self) -> Option<&OAuth> {
+        self.coded.oauth.as_ref()
+    }
+
+    /// Asks the connector's own judge about fields that fit, before anything is stored.
+    pub(crate) async fn judge<'s>(
+        &self,
+        auth: &str,
+        public: &Tree,
+        secret: impl Fn(&str) -> Option<&'s Secret>,
+        scope: &Scope,
+    ) -> Result<()> {
+        let (Some(judge), Some(auth)) = (&self.coded.judge, self.auth(auth)) else {
+            return Ok(());
+        };
+        let config: Zeroizing<String> = whole(auth, public, secret);
+        let judging = judge(self.id().to_owned(), config, scope.clone());
+        let judged = tokio::time::timeout(VALIDATION_TIMEOUT, judging).await;
+        judged.unwrap_or_else(|_| {
+            let detail = format!(
+                "`{}` did not judge the configuration within {} s: try again later.",
+                self.id(),
+                VALIDATION_TIMEOUT.as_secs()
+            );
+            Err(Error::new(Code::UpstreamTimeout, detail))
+        })
+    }
+
+    /// Whether it judges configurations itself.
+    pub(crate) fn judges(&self) -> bool {
+        self.coded.judge.is_some()
     }
 
     pub(crate) fn action(&self, id: &str) -> Result<&Entry> {
@@ -128,16 +204,58 @@ impl Connector {
         self.manifest.auth.iter().find(|auth| auth.id == id)
     }
 
+    /// Whether a public field is one that a sign-in tells, and nobody types in.
+    pub(crate) fn tells(&self, auth: &str, name: &str) -> bool {
+        let told = |auth: &Auth| auth.field(name).is_none() && auth.kept().any(|kept| kept == name);
+        self.auth(auth).is_some_and(told)
+    }
+
     /// Whether a field decides where secrets are sent.
     pub(crate) fn is_target(&self, auth: &str, name: &str) -> bool {
         let field = self.auth(auth).and_then(|auth| auth.field(name));
         field.is_some_and(|field| field.target)
     }
 
+    /// Whether a value that came for a field is what is shown in the place of a secret: sent back so, it stays.
+    pub(crate) fn is_shown(&self, auth: &str, name: &str, value: &Tree) -> bool {
+        let Some(entries) = value.as_object() else { return false };
+        let says_set = || value.get("set").is_some_and(|set| set.as_bool().is_some());
+        match self.field(auth, name).map(|field| field.kind) {
+            Some(FieldKind::Headers) => says_set(),
+            // It could be an object of its own with a word of these.
+            Some(FieldKind::Json) => {
+                let shown = |(word, _): &(String, Tree)| ["set", "last4", "updatedAt"].contains(&word.as_str());
+                says_set() && value.get("updatedAt").is_some() && entries.iter().all(shown)
+            }
+            _ => true,
+        }
+    }
+
+    fn field(&self, auth: &str, name: &str) -> Option<&Field> {
+        self.auth(auth).and_then(|auth| auth.field(name))
+    }
+
+    /// Whether a field holds any JSON.
+    pub(crate) fn is_json(&self, auth: &str, name: &str) -> bool {
+        self.field(auth, name)
+            .is_some_and(|field| field.kind == FieldKind::Json)
+    }
+
     /// Whether a field holds headers, each of which is a secret by itself.
     pub(crate) fn is_headers(&self, auth: &str, name: &str) -> bool {
         let field = self.auth(auth).and_then(|auth| auth.field(name));
         field.is_some_and(|field| field.kind == FieldKind::Headers)
+    }
+
+    /// Whether a field's value is a text, and nothing else.
+    pub(crate) fn is_text(&self, auth: &str, name: &str) -> bool {
+        let field = self.auth(auth).and_then(|auth| auth.field(name));
+        field.is_none_or(|field| {
+            matches!(
+                field.kind,
+                FieldKind::String | FieldKind::Text | FieldKind::Url | FieldKind::Email
+            )
+        })
     }
 
     /// Whether a field is a secret.
@@ -165,21 +283,30 @@ impl Connector {
     /// The same beside secrets that are kept as they were.
     pub(crate) fn accept_beside(&self, auth: Option<&str>, config: &Json, kept: &BTreeSet<String>) -> Result<Accepted> {
         let auth = self.method_for(auth, config)?;
-        let accepted = auth.accept_beside(config, kept).map_err(|problems| {
+        let accepted = auth.accept_beside(config, kept);
+        // The schema sees more than the fields do: what lies inside of one, and how they go together.
+        let mut wrong: Vec<FieldError> = accepted.as_ref().err().into_iter().flatten().map(in_config).collect();
+        if let Some(shape) = &self.coded.shape {
+            let more = shape.errors(config, kept)?.into_iter().map(|field| FieldError {
+                pointer: format!("/config{}", field.pointer),
+                message: field.message,
+            });
+            let more: Vec<FieldError> = more
+                .filter(|field| wrong.iter().all(|known| known.pointer != field.pointer))
+                .collect();
+            wrong.extend(more);
+        }
+        let Some(accepted) = accepted.ok().filter(|_| wrong.is_empty()) else {
             let detail = format!(
                 "The configuration does not fit `{}` ({}): see `fields`.",
                 self.id(),
                 auth.id
             );
-            Error::new(Code::ConnectorConfigInvalid, detail).fields_from(problems.into_iter().map(|problem| {
-                FieldError {
-                    pointer: format!("/config{}", problem.pointer),
-                    message: problem.message,
-                }
-            }))
-        })?;
+            return Err(Error::new(Code::ConnectorConfigInvalid, detail).fields_from(wrong));
+        };
         // A secret is a text, or several that are kept as one.
         let text = |given: &GivenSecret| match config.get(&given.key) {
+            Some(json) if self.is_json(&auth.id, &given.name) => json.to_text(),
             Some(Tree::String(text)) => text.clone(),
             Some(several) => several.to_text(),
             None => String::new(),
@@ -236,117 +363,23 @@ impl Connector {
     }
 }
 
-/// Puts a connector together from a manifest and actions in Rust.
-pub struct ConnectorBuilder {
-    manifest: Arc<Manifest>,
-    /// The connector each action was written for, and the action.
-    actions: Vec<(&'static str, Entry)>,
-    tester: Option<Tester>,
-}
-
-impl ConnectorBuilder {
-    /// Adds an action in Rust.
-    #[must_use]
-    pub fn action<I: ActionInput>(mut self) -> Self {
-        let timeout = self.manifest.timeout_ms.map(Duration::from_millis);
-        self.actions.push((I::CONNECTOR, Entry::typed::<I>(timeout)));
-        self
+fn in_config(problem: &FieldProblem) -> FieldError {
+    FieldError {
+        pointer: format!("/config{}", problem.pointer),
+        message: problem.message.clone(),
     }
-
-    /// Sets the test of a connection.
-    #[must_use]
-    pub fn test(mut self, tester: Tester) -> Self {
-        self.tester = Some(tester);
-        self
-    }
-
-    /// The connector.
-    ///
-    /// # Errors
-    /// `MANIFEST_INVALID` when the manifest has no id, or an action in Rust has the id of an endpoint.
-    pub fn build(self) -> Result<Connector> {
-        let Self {
-            manifest,
-            actions: coded,
-            tester,
-        } = self;
-        let id = manifest.id.clone().ok_or_else(|| {
-            let detail = format!(
-                "The manifest of \"{}\" has no `id`: give it one, such as `acme-chat`.",
-                manifest.name
-            );
-            Error::new(Code::ManifestInvalid, detail).field("id", "is required")
-        })?;
-        if let Some((other, entry)) = coded.iter().find(|(connector, _)| *connector != id) {
-            let detail = format!(
-                "`{id}` is given the action `{}`, which was written for `{other}`.",
-                entry.descriptor.id
-            );
-            return Err(Error::new(Code::ManifestInvalid, detail));
-        }
-        let coded = coded.into_iter().map(|(_, entry)| entry);
-        let declared = (0..manifest.endpoints.len()).map(|index| entry(&manifest, index));
-        let mut actions = BTreeMap::new();
-        let mut descriptors = Vec::new();
-        for entry in declared.chain(coded) {
-            descriptors.push(entry.descriptor.clone());
-            if let Some(twin) = actions.insert(entry.descriptor.id.clone(), entry) {
-                let detail = format!("`{id}` declares the action `{}` twice.", twin.descriptor.id);
-                return Err(Error::new(Code::ManifestInvalid, detail));
-            }
-        }
-        let descriptor = ConnectorDescriptor::of(&id, &manifest, descriptors);
-        Ok(Connector {
-            manifest,
-            descriptor,
-            actions,
-            tester,
-            counts: CallCounts::default(),
-        })
-    }
-}
-
-fn entry(manifest: &Arc<Manifest>, index: usize) -> Entry {
-    let endpoint = &manifest.endpoints[index];
-    let descriptor = ActionDescriptor {
-        id: endpoint.id.clone(),
-        name: endpoint.name.clone(),
-        description: endpoint.description.clone().unwrap_or_default(),
-        effect: match endpoint.effect {
-            tieline_manifest::Effect::Read => Effect::Read,
-            tieline_manifest::Effect::Write => Effect::Write,
-            tieline_manifest::Effect::Destroy => Effect::Destroy,
-        },
-        idempotent: endpoint.idempotent,
-        requires_connection: endpoint.needs_auth,
-        auth_methods: endpoint.auth_methods.clone(),
-        input: endpoint.input_schema(),
-        output: endpoint.output_schema(),
-        tags: endpoint.tags.clone(),
-    };
-    let timeout = endpoint.timeout_ms.or(manifest.timeout_ms).map(Duration::from_millis);
-    let secret_inputs = endpoint.secret_inputs().map(str::to_owned).collect();
-    let action = EndpointAction {
-        manifest: manifest.clone(),
-        index,
-    };
-    let number = u32::try_from(index + 1).expect("the number of endpoints is bounded");
-    let rate = endpoint.rate.and_then(limit);
-    Entry::new(descriptor, timeout, secret_inputs, Arc::new(action)).at_most(rate.map(|limit| (number, limit)))
-}
-
-fn limit(rate: Rate) -> Option<Limit> {
-    Limit::with_burst(rate.per_minute, rate.burst)
 }
 
 fn parse_manifest(text: &str, use_: Use) -> Result<Manifest> {
-    Manifest::parse(text, use_).map_err(|lints| {
-        let first = lints.first().map(ToString::to_string).unwrap_or_default();
-        let detail = format!("Mistakes in the manifest: {}. The first: {first}", lints.len());
-        let fields = lints.into_iter().map(|lint| FieldError {
-            pointer: lint.path.clone(),
-            message: lint.to_string(),
-        });
-        Error::new(Code::ManifestInvalid, detail).fields_from(fields)
-    })
+    Manifest::parse(text, use_).map_err(|lints| mistakes(lints, "manifest"))
+}
+
+fn mistakes(lints: Vec<Lint>, of: &str) -> Error {
+    let first = lints.first().map(ToString::to_string).unwrap_or_default();
+    let detail = format!("Mistakes in the {of}: {}. The first: {first}", lints.len());
+    let fields = lints.into_iter().map(|lint| FieldError {
+        pointer: lint.path.clone(),
+        message: lint.to_string(),
+    });
+    Error::new(Code::ManifestInvalid, detail).fields_from(fields)
 }

@@ -1,26 +1,34 @@
 //! What a program holds: the connectors, connections and calls of one deployment or one embedding program.
 
+mod alive;
 mod builder;
+mod directory;
 mod follow;
 mod house;
+mod listening;
 mod ready;
 mod scoped;
 mod tend;
 
 pub use self::{
     builder::ConnectorsBuilder,
+    directory::{ConnectorQuery, Known},
     ready::Part,
-    scoped::{ActionCall, Scoped},
+    scoped::{ActionCall, Scoped, ScopedQuery},
 };
 
 pub(crate) use self::ready::Heard;
 
-use std::{collections::BTreeMap, fmt::Display, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use rustls::ClientConfig;
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
     admit::{Repeats, Turns},
@@ -31,11 +39,15 @@ use crate::{
     clock::{Clock, Random},
     egress::Egress,
     error::{Error, Result},
-    event::EventKind,
+    event::{EventKind, Events, Rows},
+    handle::Base,
+    health::Schedule,
     http::{LoopMark, Outbound, TenantAndHost, Timeouts},
-    id::{ConnectionId, CredentialId, TenantId},
+    id::{ConnectionId, CredentialId, ProcessId, TenantId},
     ledger::Ledger,
     lent::Lent,
+    name::DEFAULT_NAME,
+    oauth::{OAuthClient, Renewals, Spent},
     opened::{Name, Opened},
     rate::RateGate,
     registry::Registry,
@@ -43,9 +55,11 @@ use crate::{
     session::{Sessions, Throttle},
     shares::Shares,
     store::Store,
+    telemetry::session::run_in,
     tenant::{GoneTenants, TenantBounds},
     user::Passwords,
-    vault::Vault,
+    vault::LedgerVault,
+    webhook::WebhookKey,
 };
 
 /// Everything a program does with connectors. Clones share one state.
@@ -55,8 +69,12 @@ pub struct Connectors {
 }
 
 pub(crate) struct Inner {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) vault: Arc<dyn Vault>,
+    /// Its verbs for connections tell of themselves.
+    pub(crate) store: Rows,
+    pub(crate) events: Arc<Events>,
+    pub(crate) vault: Arc<dyn LedgerVault>,
+    /// Fields that are sealed besides those that manifests declare secret.
+    pub(crate) sealed_fields: BTreeSet<String>,
     pub(crate) trails: Trails,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
@@ -81,6 +99,8 @@ pub(crate) struct Inner {
     pub(crate) hosts: Shares<TenantAndHost>,
     pub(crate) repeats: Repeats,
     pub(crate) rates: RateGate,
+    /// Who we are among those that share the store.
+    pub(crate) process: ProcessId,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) denials: Denials,
     pub(crate) key_uses: KeyUses,
@@ -92,6 +112,21 @@ pub(crate) struct Inner {
     pub(crate) fingerprint: [u8; 32],
     pub(crate) heard: Heard,
     pub(crate) begun: Begun,
+    /// The clients that sign in for connectors whose declarations name none.
+    pub(crate) oauth_clients: BTreeMap<String, OAuthClient>,
+    /// Renewals of tokens that are under way in this process.
+    pub(crate) renewals: Renewals,
+    /// Sign-ins that came back, where nothing is stored.
+    pub(crate) spent_states: Spent,
+    pub(crate) schedule: Schedule,
+    /// Hashes the secrets of webhooks' addresses.
+    pub(crate) webhook_key: WebhookKey,
+    /// One for each webhook that may be under way.
+    pub(crate) webhook_turns: Arc<Semaphore>,
+    /// Whether webhooks are taken that nothing proves.
+    pub(crate) accepts_unsigned: bool,
+    /// Where the routes are mounted.
+    pub(crate) base: Base,
 }
 
 impl Connectors {
@@ -132,13 +167,14 @@ impl Connectors {
     /// `CONNECTOR_SCOPE_INVALID` for a kind that was not declared; `CONNECTOR_SCOPE_IDENTIFIER_REQUIRED` for an empty
     /// identity where the kind requires one.
     pub fn scope(&self, kind: &str, identity: &str) -> Result<Scoped> {
-        let scope = Scope::new(kind, identity)?;
-        self.check_scope(&scope)?;
+        let about = self.about(self.inner.library_tenant, "scope", |about| about);
+        let scope = Scope::new(kind, identity).and_then(|scope| self.check_scope(&scope).map(|()| scope));
+        let scope = self.heeded(about, scope)?;
         Ok(Scoped {
             connectors: self.clone(),
-            // The program around the library makes credentials as it likes.
-            actor: Actor::new(self.inner.library_tenant, "library").writing_credentials(true),
+            actor: self.library(),
             scope,
+            name: DEFAULT_NAME.to_owned(),
         })
     }
 
@@ -156,9 +192,10 @@ impl Connectors {
     /// Begins something that goes on by itself, and that [`close`](Self::close) waits for.
     pub(crate) fn begin<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         let under_way = self.inner.begun.one_more();
+        let session = self.inner.events.session();
         tokio::spawn(async move {
             let _under_way = under_way;
-            work.await
+            run_in(session, work).await
         })
     }
 

@@ -124,72 +124,82 @@ impl Connectors {
     /// `NAME_TAKEN`, `CONNECTOR_NOT_FOUND`, `CONNECTOR_CONFIG_INVALID` with pointers into `/data`,
     /// `ENVIRONMENT_MISMATCH`, `REQUEST_INVALID`, `LIMIT_REACHED`.
     pub async fn create_credential(&self, by: &Actor, new: NewCredential) -> Result<Credential> {
-        check_name("/name", &new.name)?;
-        check_description(new.description.as_deref())?;
-        let environment = by.home_for(new.environment, "credential")?;
-        let now = self.inner.clock.now();
-        expiry::check(new.expires_at, now)?;
-        self.has_room_for(by.tenant, Countable::Credentials).await?;
-        let mut row = CredentialRow {
-            id: CredentialId::new(&*self.inner.clock, &*self.inner.random)?,
-            tenant: by.tenant,
-            name: new.name,
-            description: new.description,
-            environment,
-            kind: new.kind.to_string(),
-            connector: new.connector,
-            auth: new.auth,
-            config: String::new(),
-            secrets: BTreeMap::new(),
-            secret_version: 1,
-            metadata: metadata_text(new.metadata.as_ref())?,
-            expires_at: new.expires_at,
-            notice_at: expiry::notice(new.expires_at),
-            rotated_at: None,
-            version: 1,
-            created_by: by.name.clone(),
-            created_at: now,
-            updated_at: now,
-        };
-        self.seal_data(&mut row, &new.data).await?;
-        let detail = json!({
-            "name": row.name, "type": row.kind, "connector": row.connector, "environment": environment,
-        });
-        let trail = self.trail(
-            by,
-            "credential.created",
-            row.id,
-            detail,
-            &[EventKind::CredentialCreated],
-        )?;
-        match self.inner.store.insert_credential(row.clone(), trail).await? {
-            Inserted::Inserted => Credential::of(&row),
-            Inserted::Taken(_) => {
-                let detail = format!("There is a credential `{}` already: choose another name.", row.name);
-                Err(Error::new(Code::NameTaken, detail).field("/name", "is taken"))
+        let about = self.about(by.tenant, "credential.create", |about| about);
+        self.heed(about, async {
+            check_name("/name", &new.name)?;
+            check_description(new.description.as_deref())?;
+            let environment = by.home_for(new.environment, "credential")?;
+            let now = self.inner.clock.now();
+            expiry::check(new.expires_at, now)?;
+            self.has_room_for(by.tenant, Countable::Credentials).await?;
+            let mut row = CredentialRow {
+                id: CredentialId::new(&*self.inner.clock, &*self.inner.random)?,
+                tenant: by.tenant,
+                name: new.name,
+                description: new.description,
+                environment,
+                kind: new.kind.to_string(),
+                connector: new.connector,
+                auth: new.auth,
+                config: String::new(),
+                secrets: BTreeMap::new(),
+                secret_version: 1,
+                metadata: metadata_text(new.metadata.as_ref())?,
+                expires_at: new.expires_at,
+                notice_at: expiry::notice(new.expires_at),
+                rotated_at: None,
+                version: 1,
+                created_by: by.name.clone(),
+                created_at: now,
+                updated_at: now,
+            };
+            self.seal_data(&mut row, &new.data).await?;
+            let detail = json!({
+                "name": row.name, "type": row.kind, "connector": row.connector, "environment": environment,
+            });
+            let trail = self.trail(
+                by,
+                "credential.created",
+                row.id,
+                detail,
+                &[EventKind::CredentialCreated],
+            )?;
+            match self.inner.store.insert_credential(row.clone(), trail).await? {
+                Inserted::Inserted => Credential::of(&row),
+                Inserted::Taken(_) => {
+                    let detail = format!("There is a credential `{}` already: choose another name.", row.name);
+                    Err(Error::new(Code::NameTaken, detail).field("/name", "is taken"))
+                }
             }
-        }
+        })
+        .await
     }
 
     /// One credential.
     pub async fn credential(&self, by: &Actor, id: CredentialId) -> Result<Credential> {
-        Credential::of(&self.credential_row(by, id).await?)
+        let about = self.about(by.tenant, "credential.get", |about| about);
+        self.heed(about, async { Credential::of(&self.credential_row(by, id).await?) })
+            .await
     }
 
     /// Credentials by identifier.
     pub async fn credentials(&self, by: &Actor, query: CredentialQuery) -> Result<Page<Credential, CredentialId>> {
-        let limit = page::bounded(query.limit);
-        let filter = CredentialFilter {
-            tenant: by.tenant,
-            kind: query.kind.map(|kind| kind.to_string()),
-            connector: query.connector,
-            environment: query.environment,
-            after: query.after,
-            limit: limit + 1,
-        };
-        let rows = self.inner.store.credentials(filter).await?;
-        let credentials = rows.iter().map(Credential::of).collect::<Result<Vec<_>>>()?;
-        Ok(Page::cut(credentials, limit, |credential| credential.id))
+        let about = self.about(by.tenant, "credential.list", |about| about);
+        self.heed(about, async {
+            let limit = page::bounded(query.limit);
+            let filter = CredentialFilter {
+                tenant: by.tenant,
+                kind: query.kind.map(|kind| kind.to_string()),
+                connector: query.connector,
+                environment: query.environment,
+                after: query.after,
+                limit: limit + 1,
+            };
+            let rows = self.inner.store.credentials(filter).await?;
+            let credentials = rows.iter().map(Credential::of).collect::<Result<Vec<_>>>()?;
+            Ok(Page::cut(credentials, limit, |credential| credential.id))
+        })
+        .await
     }
 
     /// Deletes a credential and its secrets.
@@ -197,35 +207,41 @@ impl Connectors {
     /// # Errors
     /// `CREDENTIAL_IN_USE` while connections point to it, with the first of them.
     pub async fn delete_credential(&self, by: &Actor, id: CredentialId) -> Result<()> {
-        let row = self.credential_row(by, id).await?;
-        by.may_use(row.environment, "credential")?;
-        let detail = json!({ "name": row.name });
-        let trail = self.trail(by, "credential.deleted", id, detail, &[EventKind::CredentialDeleted])?;
-        let tenant = by.tenant;
-        let deleted = self
-            .to_the_end(async move |connectors| {
-                let store = &connectors.inner.store;
-                let deleted = store.delete_credential(tenant, id, MAX_USERS_TOLD + 1, trail).await;
-                connectors.inner.lent.forget(tenant, &id);
-                deleted
-            })
-            .await?;
-        match deleted {
-            Deleted::Deleted => Ok(()),
-            Deleted::Missing => Err(Error::not_found()),
-            Deleted::InUse(users) => {
-                let count = match users.len() {
-                    1 => "One connection points to it".to_owned(),
-                    count if count > MAX_USERS_TOLD => format!("More than {MAX_USERS_TOLD} connections point to it"),
-                    count => format!("{count} connections point to it"),
-                };
-                let detail = format!("This credential is in use. {count}: point them elsewhere, or delete them.");
-                let told = users.into_iter().take(MAX_USERS_TOLD);
-                Err(told.fold(Error::new(Code::CredentialInUse, detail), |error, user| {
-                    error.field(format!("/connections/{user}"), "points to this credential")
-                }))
+        let about = self.about(by.tenant, "credential.delete", |about| about);
+        self.heed(about, async {
+            let row = self.credential_row(by, id).await?;
+            by.may_use(row.environment, "credential")?;
+            let detail = json!({ "name": row.name });
+            let trail = self.trail(by, "credential.deleted", id, detail, &[EventKind::CredentialDeleted])?;
+            let tenant = by.tenant;
+            let deleted = self
+                .to_the_end(async move |connectors| {
+                    let store = &connectors.inner.store;
+                    let deleted = store.delete_credential(tenant, id, MAX_USERS_TOLD + 1, trail).await;
+                    connectors.inner.lent.forget(tenant, &id);
+                    deleted
+                })
+                .await?;
+            match deleted {
+                Deleted::Deleted => Ok(()),
+                Deleted::Missing => Err(Error::not_found()),
+                Deleted::InUse(users) => {
+                    let count = match users.len() {
+                        1 => "One connection points to it".to_owned(),
+                        count if count > MAX_USERS_TOLD => {
+                            format!("More than {MAX_USERS_TOLD} connections point to it")
+                        }
+                        count => format!("{count} connections point to it"),
+                    };
+                    let detail = format!("This credential is in use. {count}: point them elsewhere, or delete them.");
+                    let told = users.into_iter().take(MAX_USERS_TOLD);
+                    Err(told.fold(Error::new(Code::CredentialInUse, detail), |error, user| {
+                        error.field(format!("/connections/{user}"), "points to this credential")
+                    }))
+                }
             }
-        }
+        })
+        .await
     }
 
     pub(crate) async fn credential_row(&self, by: &Actor, id: CredentialId) -> Result<CredentialRow> {

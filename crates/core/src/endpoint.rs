@@ -29,7 +29,7 @@ impl Action for EndpointAction {
         self.manifest.endpoints[self.index].idempotency_header.is_some()
     }
 
-    fn run<'a>(&'a self, admitted: &'a Admitted, input: Json) -> BoxFuture<'a, Result<Json>> {
+    fn run<'a>(&'a self, admitted: &'a Arc<Admitted>, input: Json) -> BoxFuture<'a, Result<Json>> {
         Box::pin(async move {
             let (manifest, endpoint) = (&*self.manifest, &self.manifest.endpoints[self.index]);
             let mut request = render(admitted, input.tree(), |values| endpoint.render(manifest, values))?;
@@ -117,30 +117,51 @@ pub(crate) async fn attempt<T>(
     admitted: &Admitted,
     request: &Request,
     signed: bool,
-    read: impl FnOnce(&Head<'_>, &[u8]) -> Result<T, Failure>,
+    read: impl Fn(&Head<'_>, &[u8]) -> Result<T, Failure>,
 ) -> Result<T, Failed> {
-    let Answered {
-        status, headers, body, ..
-    } = admitted.exchange(Sending::of(request)).await?;
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut again = signed;
+    loop {
+        let answered = admitted.exchange(Sending::of(request)).await?;
+        let failure = match judged(admitted, &answered, &read) {
+            Ok(read) => return Ok(read),
+            Err(failure) => failure,
+        };
+        // Some services say in the body, and under a status of success, that a token is over.
+        if std::mem::take(&mut again) && failure.kind == FailureKind::Unauthorized && other_tokens(admitted).await {
+            continue;
+        }
+        let pause = failure.retry_after.as_deref();
+        let pause = pause.and_then(|text| http::retry_after(text, admitted.now()));
+        if let (FailureKind::RateLimited, Some(pause)) = (failure.kind, pause) {
+            admitted.rest(pause);
+        }
+        let listed = failure.repeat == Repeat::Listed;
+        let error = refused(&admitted.connector.descriptor().name, failure, signed, pause);
+        return Err(Failed { error, listed });
+    }
+}
+
+fn judged<T>(
+    admitted: &Admitted,
+    answered: &Answered,
+    read: impl Fn(&Head<'_>, &[u8]) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let header = |name: &str| answered.headers.get(name).and_then(|value| value.to_str().ok());
     let head = Head {
-        status,
+        status: answered.status,
         header: &header,
     };
     let exhausted = admitted.connector.manifest().exhausted(&head);
     if let Some(pause) = exhausted.and_then(|exhausted| http::reset(&exhausted, admitted.now())) {
         admitted.rest(pause);
     }
-    read(&head, &body).map_err(|failure| {
-        let listed = failure.repeat == Repeat::Listed;
-        let pause = failure.retry_after.as_deref();
-        let pause = pause.and_then(|text| http::retry_after(text, admitted.now()));
-        if let (FailureKind::RateLimited, Some(pause)) = (failure.kind, pause) {
-            admitted.rest(pause);
-        }
-        let error = refused(&admitted.connector.descriptor().name, failure, signed, pause);
-        Failed { error, listed }
-    })
+    read(&head, &answered.body)
+}
+
+/// Whether there are other tokens to send the same request with once more.
+async fn other_tokens(admitted: &Admitted) -> bool {
+    let used = admitted.tokens_in_use();
+    admitted.has_other_tokens(used.as_deref()).await && admitted.uses().is_ok()
 }
 
 /// Says what to do about a failure of which nobody knows what it did before: only what may be repeated without having its

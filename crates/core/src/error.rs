@@ -3,10 +3,16 @@
 //! `detail` and `fields` are for whoever called; `context` and the source are for the log and never leave the process.
 
 mod code;
+mod status;
 
 pub use code::Code;
 
-use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+use std::{
+    borrow::Cow,
+    error::Error as StdError,
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use tieline_manifest::Json;
 
@@ -94,6 +100,16 @@ impl Error {
     pub fn fields_from(mut self, fields: impl IntoIterator<Item = FieldError>) -> Self {
         self.0.fields.extend(fields);
         self
+    }
+
+    /// What it tells, once more: for a second error that means the same.
+    #[must_use]
+    pub(crate) fn told_again(&self) -> Self {
+        let mut again = Self::new(self.0.code, self.0.detail.clone());
+        again.0.fields = self.0.fields.clone();
+        (again.0.retry, again.0.unsent) = (self.0.retry, self.0.unsent);
+        again.0.output = self.0.output.clone();
+        again
     }
 
     /// The same wrong places, below another pointer: the same fields stand elsewhere in another request.
@@ -219,18 +235,19 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
+    /// All of it, for the log. What looks like a secret is left out: sources are of any kind, and say what they like.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
+        let mut text = self.to_string();
         for field in &self.0.fields {
-            write!(f, "\n  at {:?}: {}", field.pointer, field.message)?;
+            write!(text, "\n  at {:?}: {}", field.pointer, field.message)?;
         }
         for (key, value) in &self.0.context {
-            write!(f, "\n  {key} = {value}")?;
+            write!(text, "\n  {key} = {value}")?;
         }
         if let Some(source) = &self.0.source {
-            write!(f, "\n  caused by: {source}")?;
+            write!(text, "\n  caused by: {source}")?;
         }
-        Ok(())
+        f.write_str(&Redactor::default().scrub(&text))
     }
 }
 
@@ -240,5 +257,22 @@ impl StdError for Error {
             .source
             .as_ref()
             .map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r2_what_is_printed_for_the_log_holds_no_shape_of_a_secret() {
+        let error = Error::internal("x", "no way to postgres://app:s3cret-word@db.example/x")
+            .context("request", "GET /?access_token=s3cret-word")
+            .field("/a", "Bearer s3cretword0123456789");
+        let printed = format!("{error:?}");
+        assert!(
+            !printed.contains("s3cret") && printed.contains("caused by: no way to postgres://"),
+            "{printed}"
+        );
     }
 }

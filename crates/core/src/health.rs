@@ -1,8 +1,16 @@
 //! Finding out whether a connection works.
 
 mod finding;
+mod history;
+mod schedule;
 
-use std::collections::BTreeMap;
+pub(crate) use self::schedule::Schedule;
+pub use self::{
+    history::{ConnectionHealth, LastError, PastTest},
+    schedule::ScheduleCounts,
+};
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,9 +27,10 @@ use crate::{
     connectors::Connectors,
     endpoint::{advised, attempt, render},
     error::{Code, Error, Result},
-    id::{ConnectionId, CredentialId},
+    id::{CallId, ConnectionId, CredentialId},
     limits::CONNECTION_TEST_TIMEOUT,
-    store::HealthState,
+    opened::Opened,
+    store::{HealthState, TestCause},
 };
 
 /// What a test found out.
@@ -65,6 +74,36 @@ impl TestResult {
     }
 }
 
+/// What a test of a connection found out, not written down yet.
+struct Found {
+    result: TestResult,
+    call: CallId,
+    /// What was tested; nothing, where its credential had expired.
+    tested: Option<Arc<Opened>>,
+}
+
+impl Found {
+    /// What it says of the connection's health. A service that asks to slow down knows us and is busy: that says nothing
+    /// new.
+    fn says(&self) -> Option<HealthState> {
+        match self.result.error_code {
+            Some(Code::UpstreamRateLimited) => None,
+            // Whoever could not renew the tokens wrote down what that says.
+            Some(code) if self.tested.is_none() && is_of_renewal(code) => None,
+            _ if self.result.success => Some(HealthState::Healthy),
+            _ => Some(HealthState::Failing),
+        }
+    }
+}
+
+/// Whether what was found out still holds of what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stood {
+    Holds,
+    /// Other secrets were stored while the old ones were tested.
+    Outdated,
+}
+
 impl Connectors {
     /// Tests a connection and writes down its health. A failed test is an answer, not an error, and so is a credential that
     /// has expired. Of a service that only asks
@@ -73,28 +112,50 @@ impl Connectors {
     /// # Errors
     /// `NOT_FOUND`; trouble of our own, after which the health is as it was.
     pub async fn test_connection(&self, by: &Actor, id: ConnectionId) -> Result<TestResult> {
-        let admitted = match self.admit_test(by, None, &Via::Connection(id)).await {
-            Err(error) if error.code() == Code::CredentialExpired => {
-                self.save_expired(by, id, error.detail()).await?;
-                return Ok(TestResult::failed(&error));
+        let about = self.about(by.tenant, "test", |about| about.connection(id));
+        self.heed(about, self.test_because(by, id, TestCause::Requested)).await
+    }
+
+    pub(crate) async fn test_because(&self, by: &Actor, id: ConnectionId, cause: TestCause) -> Result<TestResult> {
+        let purpose = Purpose::Test(CONNECTION_TEST_TIMEOUT);
+        let found = self.find_out(by, id, purpose).await?;
+        self.keep(by, id, &found, cause).await?;
+        Ok(found.result)
+    }
+
+    /// Tests a connection and writes nothing down.
+    async fn find_out(&self, by: &Actor, id: ConnectionId, purpose: Purpose<'_>) -> Result<Found> {
+        let admitted = match self.admit_test(by, None, &Via::Connection(id), purpose).await {
+            Err(error) if error.code() == Code::CredentialExpired || is_of_renewal(error.code()) => {
+                return Ok(Found {
+                    result: TestResult::failed(&error),
+                    call: CallId::new(&*self.inner.clock, &*self.inner.random)?,
+                    tested: None,
+                });
             }
             admitted => admitted?,
         };
-        let result = found_out(&admitted).await?;
-        if result.error_code == Some(Code::UpstreamRateLimited) {
-            // It knows us and is busy: that says nothing new of the connection.
-            return Ok(result);
-        }
-        let state = if result.success {
-            HealthState::Healthy
-        } else {
-            HealthState::Failing
-        };
+        Ok(Found {
+            result: found_out(&admitted).await?,
+            call: admitted.call,
+            tested: admitted.opened.clone(),
+        })
+    }
+
+    /// Writes down what a test found out: the connection's health, and a line of its history. A test that nobody asked for
+    /// changes the connection only when it found something new.
+    async fn keep(&self, by: &Actor, id: ConnectionId, found: &Found, cause: TestCause) -> Result<Stood> {
+        let result = &found.result;
         let reason = (!result.success).then_some(result.message.as_str());
-        if let Some(tested) = &admitted.opened {
-            self.save_health(by, id, tested, state, reason).await?;
-        }
-        Ok(result)
+        let news_only = cause == TestCause::Scheduled;
+        let stood = match (found.says(), &found.tested) {
+            (None, _) => Stood::Holds,
+            (Some(_), None) => self.save_expired(by, id, &result.message, news_only).await?,
+            (Some(state), Some(tested)) => self.save_health(by, id, tested, (state, reason), news_only).await?,
+        };
+        let state = found.says().filter(|_| stood == Stood::Holds);
+        self.note_test(by, id, found, state, cause).await?;
+        Ok(stood)
     }
 
     /// Tests fields without keeping them.
@@ -103,20 +164,27 @@ impl Connectors {
     /// Those of what is wished for, as if it were kept: `CONNECTOR_NOT_FOUND`, `CONNECTOR_SCOPE_INVALID`,
     /// `CONNECTOR_CONFIG_INVALID` and so on.
     pub async fn test_unsaved(&self, by: &Actor, connect: &Connect) -> Result<TestResult> {
-        self.check(connect)?;
-        let config = connect.config.clone();
-        let via = match connect.credential {
-            None => Via::Inline {
-                auth: connect.auth.clone(),
-                config,
-            },
-            Some(credential) => Via::Credential {
-                credential,
-                config: Some(config),
-            },
-        };
-        let admitted = self.admit_test(by, Some(&connect.connector), &via).await?;
-        found_out(&admitted).await
+        let about = self.about(by.tenant, "test", |about| {
+            about.connector(&connect.connector).scope(&connect.scope)
+        });
+        self.heed(about, async {
+            self.check(connect)?;
+            let config = connect.config.clone();
+            let via = match connect.credential {
+                None => Via::Inline {
+                    auth: connect.auth.clone(),
+                    config,
+                },
+                Some(credential) => Via::Credential {
+                    credential,
+                    config: Some(config),
+                },
+            };
+            let purpose = Purpose::Test(CONNECTION_TEST_TIMEOUT);
+            let admitted = self.admit_test(by, Some(&connect.connector), &via, purpose).await?;
+            found_out(&admitted).await
+        })
+        .await
     }
 
     /// The same, and what is wrong with the wish is what the test found, too: for whoever wants one answer, whatever stands
@@ -125,17 +193,23 @@ impl Connectors {
     /// # Errors
     /// What is no answer: a credential or a scope that the caller does not have, trouble of our own.
     pub async fn try_unsaved(&self, by: &Actor, connect: &Connect) -> Result<TestResult> {
-        let tested = self.test_unsaved(by, connect).await;
-        let Err(error) = &tested else { return tested };
-        let found = match (error.code(), self.registry().get(&connect.connector)) {
-            (Code::ConnectorNotFound, Err(_)) => finding::unsupported(&connect.connector),
-            (Code::ConnectorConfigInvalid, Ok(connector)) => TestResult {
-                finding: Some(finding::of_config(&connector, &connect.config, error)),
-                ..TestResult::failed(error)
-            },
-            _ => return tested,
-        };
-        Ok(found)
+        let about = self.about(by.tenant, "test", |about| {
+            about.connector(&connect.connector).scope(&connect.scope)
+        });
+        self.heed(about, async {
+            let tested = self.test_unsaved(by, connect).await;
+            let Err(error) = &tested else { return tested };
+            let found = match (error.code(), self.registry().get(&connect.connector)) {
+                (Code::ConnectorNotFound, Err(_)) => finding::unsupported(&connect.connector),
+                (Code::ConnectorConfigInvalid, Ok(connector)) => TestResult {
+                    finding: Some(finding::of_config(&connector, &connect.config, error)),
+                    ..TestResult::failed(error)
+                },
+                _ => return tested,
+            };
+            Ok(found)
+        })
+        .await
     }
 
     /// Tests a shared credential through the connector it is for.
@@ -144,6 +218,8 @@ impl Connectors {
     /// `REQUEST_INVALID` when it is for no connector in particular; `NOT_FOUND`, `CREDENTIAL_EXPIRED`,
     /// `ENVIRONMENT_MISMATCH`; trouble of our own.
     pub async fn test_credential(&self, by: &Actor, id: CredentialId) -> Result<TestResult> {
+        let about = self.about(by.tenant, "credential.test", |about| about);
+        self.heed(about, async {
         let row = self.credential_row(by, id).await?;
         by.may_use(row.environment, "credential")?;
         if row.connector.is_none() {
@@ -154,16 +230,24 @@ impl Connectors {
             credential: id,
             config: None,
         };
-        let admitted = self.admit_test(by, None, &via).await?;
+        let purpose = Purpose::Test(CONNECTION_TEST_TIMEOUT);
+        let admitted = self.admit_test(by, None, &via, purpose).await?;
         let result = found_out(&admitted).await?;
         let detail = json!({ "success": result.success });
         let trail = self.trail(by, "credential.tested", id, detail, &[])?;
         self.inner.store.record(by.tenant, trail).await?;
         Ok(result)
+        })
+        .await
     }
 
-    async fn admit_test(&self, by: &Actor, connector: Option<&str>, via: &Via) -> Result<Admitted> {
-        let purpose = Purpose::Test(CONNECTION_TEST_TIMEOUT);
+    async fn admit_test(
+        &self,
+        by: &Actor,
+        connector: Option<&str>,
+        via: &Via,
+        purpose: Purpose<'_>,
+    ) -> Result<Arc<Admitted>> {
         self.admit(
             by,
             Ask {
@@ -173,10 +257,11 @@ impl Connectors {
             },
         )
         .await
+        .map(Arc::new)
     }
 }
 
-async fn found_out(admitted: &Admitted) -> Result<TestResult> {
+async fn found_out(admitted: &Arc<Admitted>) -> Result<TestResult> {
     let started = Instant::now();
     let report = admitted.bounds().hold(test(admitted)).await;
     let report = report
@@ -248,6 +333,24 @@ impl Report {
     }
 }
 
+/// Before anything is tested, only the renewal of tokens asks a service.
+fn is_of_renewal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::ConnectorOauthRefreshFailed
+            | Code::ConnectorOauthTokenFailed
+            | Code::ConnectorOauthParseTokenFailed
+            | Code::ConnectorOauthNotConfigured
+            | Code::UpstreamUnreachable
+            | Code::UpstreamTimeout
+            | Code::UpstreamUnavailable
+            | Code::UpstreamRateLimited
+            | Code::UpstreamAnswerTruncated
+            | Code::UpstreamAnswerTooLarge
+            | Code::UpstreamAnswerInvalid
+    )
+}
+
 /// Trouble of our own says nothing about the connection.
 fn is_ours(code: Code) -> bool {
     matches!(
@@ -261,10 +364,10 @@ fn is_ours(code: Code) -> bool {
     )
 }
 
-async fn test(admitted: &Admitted) -> Result<Report> {
+async fn test(admitted: &Arc<Admitted>) -> Result<Report> {
     admitted.uses()?;
-    if let Some(tester) = admitted.connector.tester() {
-        return tester(admitted).await.map(Report::Works);
+    if let Some(tested) = admitted.connector.tested(admitted) {
+        return tested.await.map(Report::Works);
     }
     let manifest = admitted.connector.manifest();
     let Some(test) = manifest.test_of(admitted.auth()) else {

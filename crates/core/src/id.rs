@@ -126,6 +126,10 @@ ids! {
     CallId = "call",
     /// An entry of the audit chain.
     AuditId = "aud",
+    /// A process among those that share a store.
+    ProcessId = "proc",
+    /// A sign-in at a service that is under way.
+    OAuthStateId = "state",
 }
 
 /// UUIDv7 (RFC 9562 section 5.7): 48 bits of milliseconds, the rest random.

@@ -1,8 +1,8 @@
 //! The ledger of calls: every call that was admitted leaves one row, and no statement on its way.
 //!
 //! Room for the row is taken when a call is admitted, so that nothing is ever dropped to make room: while there is none, new
-//! calls are refused. What ended waits in memory and is written in batches by [`Connectors::keep_ledger`]; where nobody
-//! runs that, by the calls themselves once enough wait, and by [`Connectors::close`].
+//! calls are refused. What ended waits in memory and is written in batches by [`keep_ledger`](crate::Connectors::keep_ledger); where nobody
+//! runs that, by the calls themselves once enough wait, and by [`close`](crate::Connectors::close).
 //!
 //! What the store refuses of one tenant, because its chain was tampered with, is set aside and tried again later; those of
 //! others are written.

@@ -1,5 +1,10 @@
 //! Every bound of the library, with its reason.
 
+mod listening;
+mod oauth;
+
+pub use self::{listening::*, oauth::*};
+
 use std::time::Duration;
 
 /// Wrong places named in one error: enough to mend a form, too few to flood an answer.
@@ -13,6 +18,33 @@ pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
 /// Time for the test of a connection: a person waits for it.
 pub const CONNECTION_TEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time for a connector's own judgement of a configuration: a person waits for it.
+pub const VALIDATION_TIMEOUT: Duration = CONNECTION_TEST_TIMEOUT;
+/// Connections tested at once because their time has come: a sixteenth of a tenant's turns at most, and enough for a hundred
+/// thousand connections an hour whose services answer within half a second.
+pub const TESTS_AT_ONCE: usize = 16;
+const _: () = assert!(TESTS_AT_ONCE * 16 <= MAX_CALLS_IN_FLIGHT_PER_TENANT);
+
+/// A tenth of the interval is what a connection's next time varies by, earlier or later: tests that came together once part.
+pub const HEALTH_JITTER: u32 = 10;
+
+/// How long a process that took a test may be at it, before another takes it for lost: several times what it takes.
+pub const HEALTH_LEASE: Duration = Duration::from_secs(60);
+const _: () = assert!(HEALTH_LEASE.as_secs() >= 3 * (CONNECTION_TEST_TIMEOUT.as_secs() + OPENING_TIMEOUT.as_secs()));
+
+/// How often a process looks whether a test is due: one statement. What is due before its time is looked at at once.
+pub const HEALTH_LOOK: Duration = Duration::from_secs(10);
+
+/// Rest before a test is made again whose result could not be kept, because the connection was changed meanwhile or the
+/// store refused it.
+pub const RETEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Tests remembered of one connection: four days of hourly ones, some 200 bytes each.
+pub const TESTS_KEPT: usize = 100;
+
+/// How long tests are remembered.
+pub const TESTS_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Calls at once in one process: each costs a task and a connection. What they hold is bounded by [`MAX_MEMORY`].
 pub const MAX_CALLS_IN_FLIGHT: usize = 1024;
@@ -288,6 +320,16 @@ pub const FEED_SILENCE: Duration = Duration::from_secs(5);
 /// Changes read from the feed at a time.
 pub const FEED_BATCH: usize = 500;
 
+/// How often a process shows that it lives, and learns how many others do: one small write each, and after so long all of
+/// them count with the share of a limit that is theirs.
+pub const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// A process silent for this long is taken to be gone, and the others take its share. Some heartbeats may be late; and one
+/// that cannot reach the store lets nobody in any more by then, because its caches are cold.
+pub const PROCESS_SILENCE: Duration = Duration::from_secs(10);
+const _: () =
+    assert!(PROCESS_SILENCE.as_secs() >= 4 * HEARTBEAT.as_secs() && PROCESS_SILENCE.as_secs() > FEED_SILENCE.as_secs());
+
 /// How often a process tends to what is due by itself: a last use or an expiry need be known to the minute.
 pub const TENDING_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -308,6 +350,19 @@ pub const MAX_LABEL_BYTES: usize = 500;
 
 /// Time to find and open a connection before a call: a store that takes longer is in trouble.
 pub const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for one answer of an embedding program's own adapter. One that takes longer hangs, and whoever waits for it would too.
+pub const ADAPTER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What an adapter is given to keep of one connection: its configuration, two dozen of the largest secrets in base64, and the
+/// words around them. Databases keep a megabyte without further thought.
+pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
+
+/// Time for one answer of an embedding program's own vault, which may ask a service for its keys.
+pub const VAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Fields that are sealed beside those that manifests declare secret: more than any connector has.
+pub const MAX_SEALED_FIELD_NAMES: usize = 200;
 
 /// A connection's public configuration, as text.
 pub const MAX_CONFIG_BYTES: usize = 64 * 1024;
@@ -352,6 +407,7 @@ pub const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Times a conditional update is tried against other writers of the same row.
 pub const MAX_UPDATE_ATTEMPTS: usize = 8;
+
 /// How often one data key may seal. NIST SP 800-38D section 8.3 allows 2^32 uses of a key with random 96-bit nonces;
 /// past it, two equal nonces become likely enough to matter.
 pub const MAX_SEALS_PER_DATA_KEY: u64 = 1 << 32;
@@ -414,3 +470,21 @@ pub const IDLE_CONNECTION: Duration = Duration::from_secs(30);
 /// The longest name that is looked at for being a secret's: longer ones do not occur, and looking back for a name must
 /// not cost more with the length of the text.
 pub const MAX_SECRET_NAME_BYTES: usize = 128;
+
+// Webhooks that arrive.
+
+/// Largest body of a webhook. Services send events of some kilobytes, and cut them at a quarter of a megabyte or so.
+pub const WEBHOOK_BODY_BYTES: usize = 1024 * 1024;
+
+/// How long the body of a webhook may take to arrive: its sender has it whole before it begins.
+pub const WEBHOOK_BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a webhook may be worked on. Its sender waits for the answer, and few of them longer.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Webhooks that are read or worked on at once. With [`WEBHOOK_BODY_BYTES`] it bounds their memory; a sender that is refused
+/// comes again.
+pub const WEBHOOKS_AT_ONCE: usize = 64;
+
+/// Longest base path and base URL of the routes: an address is to stay far below [`URL_BYTES`].
+pub const MAX_BASE_BYTES: usize = 2 * 1024;

@@ -20,6 +20,8 @@ pub(crate) struct Held<'a> {
     pub(crate) config: &'a str,
     /// Those that are.
     pub(crate) secrets: &'a BTreeMap<String, SealedField>,
+    /// Fields that are no secret and lie sealed all the same: they are shown as secrets are.
+    pub(crate) veiled: &'a BTreeSet<String>,
 }
 
 /// The fields as the patch wants them.
@@ -43,13 +45,8 @@ impl Merged {
         let mut changed = Vec::new();
         for (given, value) in entries {
             let name = connector.field_name(held.auth, given);
-            // A secret is shown as an object; sent back so, it stays. Headers are an object of texts.
-            let is_shown = if connector.is_headers(held.auth, &name) {
-                value.get("set").is_some_and(|set| set.as_bool().is_some())
-            } else {
-                value.as_object().is_some()
-            };
-            let shown = kept.contains(&name) && is_shown;
+            let sealed = kept.contains(&name) || held.veiled.contains(&name);
+            let shown = sealed && connector.is_shown(held.auth, &name, value);
             if shown || fields.get(&name) == Some(value) {
                 continue;
             }
@@ -60,10 +57,17 @@ impl Merged {
             };
             changed.push(name);
         }
-        let merged = Json::from_tree(Tree::Object(fields.into_iter().collect()));
+        // What a sign-in told is no field that anybody types in.
+        let is_told = |name: &String| connector.tells(held.auth, name);
+        let (told, fields): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(name, _)| is_told(name));
+        let merged = Json::from_tree(Tree::Object(fields));
         let accepted = connector.accept_beside(Some(held.auth), &merged, &kept)?;
+        let mut public = accepted.public;
+        if let Tree::Object(fields) = &mut public {
+            fields.extend(told);
+        }
         let merged = Self {
-            public: accepted.public,
+            public,
             secrets: accepted.secrets,
             kept,
             changed,

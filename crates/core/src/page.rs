@@ -91,6 +91,8 @@ mod tests {
     async fn t2_a_cursor_opens_for_its_tenant_and_list_only() {
         let key = MasterKey::generate(&SystemRandom).unwrap();
         let house = Connectors::builder()
+            .scope("tenant", crate::ScopeRule::Optional)
+            .connectors([])
             .store(MemoryStore::new())
             .key(key)
             .build()

@@ -7,7 +7,9 @@ mod flow;
 mod headers;
 mod tail;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header::CONTENT_LENGTH};
+use http_body::Body as _;
 use tieline_manifest::{Below, Tree, request::Request};
 
 use self::{
@@ -61,45 +63,63 @@ impl Connectors {
     /// `NOT_FOUND`, `CONNECTION_DISABLED`, `PROXY_NOT_SUPPORTED`, `UPGRADE_NOT_SUPPORTED` and `REQUEST_INVALID` before
     /// anything is sent; `REQUEST_TIMEOUT` when the caller's body stops; `UPSTREAM_…` when there is no answer.
     pub async fn proxy(&self, by: &Actor, passing: Passing) -> Result<Passed> {
-        let ask = Ask {
-            connector: None,
-            via: &Via::Connection(passing.connection),
-            purpose: Purpose::Proxy,
-        };
-        let describes_only = passing.method == Method::HEAD;
-        let admitted = self.admit(by, ask).await?;
-        let body = wire::passing(passing.body, self.inner.timeouts.idle);
-        let (body, sent) = Counted::around(body);
-        let passing = Passing { body, ..passing };
-        let answer = tokio::select! {
-            // An answer that is there counts.
-            biased;
-            answer = send(&admitted, passing) => answer,
-            () = admitted.gone() => Err(cut()),
-        };
-        let answer = answer.map_err(|error| admitted.scrub_error(error));
-        if answer.is_err() {
-            admitted.ended(&answer);
-        }
-        let mut answer = answer?;
-        let mut headers = headers::answered(std::mem::take(&mut answer.headers), |value| {
-            admitted.scrub_header(value)
-        });
-        if !describes_only && answer.status != StatusCode::NOT_MODIFIED {
-            // The length follows from the body, unless there is none and only its length is told.
-            headers.remove(CONTENT_LENGTH);
-        }
-        Ok(Passed {
-            call: admitted.call(),
-            status: answer.status,
-            headers,
-            body: Flow::through(answer, admitted, sent),
+        let about = self.about(by.tenant, "proxy", |about| about.connection(passing.connection));
+        self.heed(about, async {
+            let ask = Ask {
+                connector: None,
+                via: &Via::Connection(passing.connection),
+                purpose: Purpose::Proxy,
+            };
+            let describes_only = passing.method == Method::HEAD;
+            let admitted = self.admit(by, ask).await?;
+            let body = wire::passing(passing.body, self.inner.timeouts.idle);
+            let (body, sent) = Counted::around(body);
+            let passing = Passing { body, ..passing };
+            let answer = tokio::select! {
+                // An answer that is there counts.
+                biased;
+                answer = send(&admitted, passing) => answer,
+                () = admitted.gone() => Err(cut()),
+            };
+            let answer = answer.map_err(|error| admitted.scrub_error(error));
+            if answer.is_err() {
+                admitted.ended(&answer);
+            }
+            let mut answer = answer?;
+            let mut headers = headers::answered(std::mem::take(&mut answer.headers), |value| {
+                admitted.scrub_header(value)
+            });
+            if !describes_only && answer.status != StatusCode::NOT_MODIFIED {
+                // The length follows from the body, unless there is none and only its length is told.
+                headers.remove(CONTENT_LENGTH);
+            }
+            Ok(Passed {
+                call: admitted.call(),
+                status: answer.status,
+                headers,
+                body: Flow::through(answer, admitted, sent),
+            })
         })
+        .await
     }
 }
 
 async fn send(admitted: &Admitted, passing: Passing) -> Result<Answer> {
     let (request, theirs) = rendered(admitted, &passing)?;
+    let is_bare = passing.body.size_hint().exact() == Some(0);
+    let (used, again) = (admitted.tokens_in_use(), is_bare.then(|| theirs.clone()));
+    let answer = pass_on(admitted, &request, theirs, passing.body).await?;
+    if answer.status != StatusCode::UNAUTHORIZED {
+        return Ok(answer);
+    }
+    // A body is a stream, and gone: whoever sent one sends it again, and finds other tokens then.
+    match (admitted.has_other_tokens(used.as_deref()).await, again) {
+        (true, Some(theirs)) => pass_on(admitted, &request, theirs, wire::bytes_body(Bytes::new())).await,
+        _ => Ok(answer),
+    }
+}
+
+async fn pass_on(admitted: &Admitted, request: &Request, theirs: HeaderMap, body: OutgoingBody) -> Result<Answer> {
     admitted.uses()?;
     let inner = &admitted.connectors.inner;
     let with = With {
@@ -112,7 +132,7 @@ async fn send(admitted: &Admitted, passing: Passing) -> Result<Answer> {
         hosts: &inner.hosts,
     };
     let (outbound, egress) = (&*inner.outbound, &inner.egress);
-    let answer = wire::pass(outbound, egress, &request, theirs, passing.body, admitted, &with).await;
+    let answer = wire::pass(outbound, egress, request, theirs, body, admitted, &with).await;
     if !answer.as_ref().is_err_and(Error::nothing_sent) {
         admitted.tally.attempt();
     }

@@ -1,6 +1,7 @@
 //! How often something may happen: buckets that drain evenly, counted in memory and in whole numbers.
 //!
-//! What is counted is forgotten when the process ends, and each process counts for itself.
+//! What is counted is forgotten when the process ends. Of processes that share a store each counts with its share of a
+//! limit, so that all of them together keep it and nobody is asked.
 
 mod gate;
 
@@ -11,7 +12,10 @@ use std::{
     borrow::Borrow,
     collections::HashMap,
     hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -45,6 +49,16 @@ impl Limit {
     /// How many may come at once.
     pub fn burst(self) -> u32 {
         self.burst
+    }
+
+    /// What falls to one of so many that share it, rounded down, and never nothing.
+    #[must_use]
+    pub fn share(self, among: u32) -> Self {
+        let share = |whole: u32| (whole / among.max(1)).max(1);
+        Self {
+            per_minute: share(self.per_minute),
+            burst: share(self.burst),
+        }
     }
 
     fn room(self) -> u64 {
@@ -82,7 +96,29 @@ pub struct Spent {
 /// The buckets of many, by `K`. Which stood still for longest is forgotten when there are too many.
 pub struct Rates<K> {
     capacity: usize,
+    processes: Processes,
     buckets: Mutex<HashMap<K, Bucket>>,
+}
+
+/// How many processes share every limit. Clones are one.
+#[derive(Clone)]
+struct Processes(Arc<AtomicU32>);
+
+impl Default for Processes {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU32::new(1)))
+    }
+}
+
+impl Processes {
+    fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Sets how many there are, and answers how many there were.
+    fn set(&self, count: u32) -> u32 {
+        self.0.swap(count.max(1), Ordering::Relaxed)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -95,15 +131,21 @@ struct Bucket {
 }
 
 impl<K: Hash + Eq + Clone> Rates<K> {
-    /// No buckets yet, and at most so many.
+    /// No buckets yet, and at most so many. Limits are not shared with anybody.
     pub fn new(capacity: usize) -> Self {
+        Self::shared(capacity, &Processes::default())
+    }
+
+    /// The same, for limits that so many processes share.
+    fn shared(capacity: usize, processes: &Processes) -> Self {
         Self {
             capacity: capacity.max(2),
+            processes: processes.clone(),
             buckets: Mutex::default(),
         }
     }
 
-    /// Counts a request that is within the limit, and refuses any other without counting it.
+    /// Counts a request that is within this process's share of the limit, and refuses any other without counting it.
     ///
     /// # Errors
     /// How long to wait.
@@ -112,6 +154,7 @@ impl<K: Hash + Eq + Clone> Rates<K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
+        let limit = limit.share(self.processes.count());
         self.with(key, now, |bucket| bucket.take(limit, now))
     }
 
@@ -258,6 +301,39 @@ mod tests {
             assert!(!passes(&rates, 1, limit, now));
         }
         assert_eq!(passed, 70_000);
+    }
+
+    #[test]
+    fn a_share_is_rounded_down_and_never_nothing() {
+        let share = |per_minute, burst, among| {
+            let share = Limit::with_burst(per_minute, burst).unwrap().share(among);
+            (share.per_minute, share.burst)
+        };
+        assert_eq!(share(100, 10, 3), (33, 3));
+        assert_eq!(share(2, 7, 4), (1, 1));
+        assert_eq!(share(u32::MAX, 5, 0), (u32::MAX, 5), "nobody shares with none");
+        for (limit, among) in [(6000, 7), (60, 60), (5, 3)] {
+            assert!(share(limit, limit, among).0 * among <= limit);
+        }
+    }
+
+    #[test]
+    fn processes_together_let_through_what_one_would() {
+        let limit = Limit::per_minute(60).unwrap();
+        let processes = Processes::default();
+        let [one, two]: [Rates<u32>; 2] = [Rates::shared(10, &processes), Rates::shared(10, &processes)];
+        assert_eq!(processes.set(2), 1);
+        let both = |tenth: i64| [&one, &two].map(|rates| passes(rates, 1, limit, at(tenth * SECOND / 10)));
+        let passed = |tenths: std::ops::Range<i64>| tenths.flat_map(both).filter(|passed| *passed).count();
+        assert_eq!(
+            passed(0..1) + passed(1..600),
+            60 + 58,
+            "the burst at once, and then evenly"
+        );
+        assert_eq!(passed(600..1200), 60);
+        // The other is gone: who is left has the whole of it at once.
+        assert_eq!(processes.set(1), 2);
+        assert_eq!((0..100).filter(|_| passes(&one, 2, limit, at(0))).count(), 60);
     }
 
     #[test]

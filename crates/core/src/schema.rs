@@ -1,4 +1,8 @@
-//! JSON Schema checks of inputs and outputs.
+//! JSON Schema checks of inputs, outputs and configurations.
+
+mod closed;
+
+pub(crate) use closed::{MAX_REFERENCES, closed, referred};
 
 use std::sync::OnceLock;
 
@@ -58,8 +62,10 @@ impl Check {
             ValidationErrorKind::Required { property } => {
                 field(below(property.as_str().unwrap_or_default()), "is required".to_owned())
             }
-            ValidationErrorKind::AdditionalProperties { unexpected } => {
-                let known = self.known_names();
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                // Only the names at the top are at hand to guess from.
+                let known = if at.is_empty() { self.known_names() } else { Vec::new() };
                 let known = || known.iter().map(String::as_str);
                 let said = |name: &String| FieldError {
                     pointer: below(name),
@@ -88,6 +94,16 @@ impl Check {
         let all = alternatives.into_iter().flatten();
         all.filter_map(|alternative| alternative.pointer("/required/0")?.as_str())
             .collect()
+    }
+
+    /// Whether the schema is one.
+    pub(crate) fn compile(&self) -> Result<()> {
+        self.validator().map(drop)
+    }
+
+    /// The schema.
+    pub(crate) fn schema(&self) -> &Value {
+        &self.schema
     }
 
     fn validator(&self) -> Result<&jsonschema::Validator> {

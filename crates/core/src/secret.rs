@@ -1,5 +1,9 @@
 //! A value that never shows itself.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
 use zeroize::Zeroize;
 
 /// Fewest characters of a secret whose last four may be shown.
@@ -63,10 +67,33 @@ impl<T: Zeroize> Secret<T> {
 }
 
 impl Secret {
-    /// The last four characters, to recognise it by; of secrets under 16 characters they would tell too much.
+    /// The last four characters, to recognise it by; of secrets under 16 characters they would tell too much. Several
+    /// values that are kept as one JSON text have none: the last of them may be short.
     pub fn last4(&self) -> Option<String> {
         let length = self.reveal().chars().count();
-        (length >= SHORTEST_WITH_LAST4).then(|| self.reveal().chars().skip(length - 4).collect())
+        let is_json = self.reveal().starts_with(['{', '[', '"']);
+        (length >= SHORTEST_WITH_LAST4 && !is_json).then(|| self.reveal().chars().skip(length - 4).collect())
+    }
+}
+
+/// A configuration's secret is a field of this type. It can be read and never written.
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "writeOnly": true })
     }
 }
 
@@ -149,6 +176,11 @@ mod tests {
         assert_eq!(last4("éééééééééééé é€"), None, "characters count, not bytes");
         assert_eq!(last4("0123456789abcdef").as_deref(), Some("cdef"));
         assert_eq!(last4("0123456789ab€éèf").as_deref(), Some("€éèf"));
+        assert_eq!(
+            last4(r#"{"user":"somebody","pin":"77"}"#),
+            None,
+            "the last of several may be short"
+        );
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 mod data_key;
 mod envelope;
+mod foreign;
+pub mod import;
 mod master;
 
+pub(crate) use self::foreign::ForeignVault;
 pub use self::{
     envelope::EnvelopeVault,
     master::{MasterKey, check_fingerprint, check_master, looks_like_a_placeholder},
@@ -35,28 +38,59 @@ pub struct Place<'a> {
     pub secret_version: u32,
 }
 
-/// Seals and opens.
-pub trait Vault: Send + Sync {
-    /// Seals a value for its place.
+/// Seals and opens. A program that keeps its keys elsewhere, in a KMS or an HSM, writes one of its own and gives it to
+/// [`ConnectorsBuilder::vault`](crate::ConnectorsBuilder::vault); two methods are all it needs, and
+/// [`testing::vault`](crate::testing::vault) proves them.
+///
+/// ```
+/// use futures_util::future::BoxFuture;
+/// use tieline::{Error, Result, secret::Secret, vault::{Place, Vault}};
+/// # struct Client;
+/// # impl Client {
+/// #     async fn encrypt(&self, _: &[u8], _: &[u8]) -> std::io::Result<Vec<u8>> { Ok(Vec::new()) }
+/// #     async fn decrypt(&self, _: &[u8], _: &[u8]) -> std::io::Result<Vec<u8>> { Ok(Vec::new()) }
+/// # }
+///
+/// struct Kms(Client);
+///
+/// impl Vault for Kms {
+///     fn seal<'a>(&'a self, place: Place<'a>, plain: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>>> {
+///         Box::pin(async move {
+///             let sealed = self.0.encrypt(plain, &place.context()).await;
+///             sealed.map_err(|error| Error::internal("the KMS does not seal", error))
+///         })
+///     }
+///
+///     fn open_bytes<'a>(&'a self, place: Place<'a>, sealed: &'a [u8]) -> BoxFuture<'a, Result<Secret<Vec<u8>>>> {
+///         Box::pin(async move {
+///             let plain = self.0.decrypt(sealed, &place.context()).await;
+///             plain.map(Secret::new).map_err(|error| Error::internal("the KMS does not open", error))
+///         })
+///     }
+/// }
+/// ```
+///
+/// Opened secrets are kept in memory while their connection stands as it is, so a service is not asked for every call.
+pub trait Vault: Send + Sync + 'static {
+    /// Seals a value for its place, under a nonce of its own each time. The place has to be authenticated with it:
+    /// [`Place::context`] is the whole of it as bytes.
     ///
     /// # Errors
-    /// `CONNECTOR_ENCRYPT_FAILED`, and trouble with the store that keeps the data keys.
+    /// `CONNECTOR_ENCRYPT_FAILED`, and trouble with the store that keeps the data keys. Of a vault that the program wrote
+    /// itself any error is that.
     fn seal<'a>(&'a self, place: Place<'a>, plain: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>>>;
 
     /// Opens a value that was sealed for this place.
     ///
     /// # Errors
-    /// `CONNECTOR_DECRYPT_FAILED`, the same whatever is wrong with the value; and trouble with the store.
+    /// `CONNECTOR_DECRYPT_FAILED`, the same whatever is wrong with the value; and trouble with the store. Of a vault that
+    /// the program wrote itself any error is that.
     fn open_bytes<'a>(&'a self, place: Place<'a>, sealed: &'a [u8]) -> BoxFuture<'a, Result<Secret<Vec<u8>>>>;
 
-    /// Lets go of a tenant's keys that are held in memory.
-    fn forget(&self, tenant: TenantId);
-
-    /// Computes the links of a tenant's audit chain.
-    fn link(&self, tenant: TenantId) -> audit::Link;
-
-    /// Computes the marks of a tenant's ledger of calls.
-    fn marker(&self, tenant: TenantId) -> Marker;
+    /// Lets go of a tenant's keys, if any are held in memory.
+    fn forget(&self, tenant: TenantId) {
+        let _ = tenant;
+    }
 
     /// Opens a value that is text.
     ///
@@ -70,7 +104,28 @@ pub trait Vault: Send + Sync {
     }
 }
 
+/// A vault that has the keys of the ledgers too. They come from a master key, whoever seals.
+pub trait LedgerVault: Vault {
+    /// Computes the links of a tenant's audit chain.
+    fn link(&self, tenant: TenantId) -> audit::Link;
+
+    /// Computes the marks of a tenant's ledger of calls.
+    fn marker(&self, tenant: TenantId) -> Marker;
+}
+
 impl Place<'_> {
+    /// The place as bytes, each part behind its length, so that no two places read the same: what a vault authenticates
+    /// together with the value, as associated data or as an encryption context.
+    pub fn context(&self) -> Vec<u8> {
+        Framed::new("tieline 1 place")
+            .with(self.tenant.as_bytes())
+            .with(self.table.as_bytes())
+            .with(self.row)
+            .with(self.field.as_bytes())
+            .with(&self.secret_version.to_be_bytes())
+            .into_bytes()
+    }
+
     /// The associated data: each part behind its length, so that no two places read the same.
     fn associated_data(&self, format: u8, key: u32) -> Vec<u8> {
         Framed::new("tieline sealed field")
@@ -128,9 +183,20 @@ mod tests {
             place(1, "connection", row, "a|b", 1).associated_data(1, 1),
             place(1, "connection", row, "a,|b", 1).associated_data(1, 1),
         ];
-        for (index, one) in all.iter().enumerate() {
-            for other in &all[index + 1..] {
-                assert_ne!(one, other);
+        let contexts = [
+            place(1, "connection", row, "token", 1).context(),
+            place(2, "connection", row, "token", 1).context(),
+            place(1, "credential", row, "token", 1).context(),
+            place(1, "connection", other_row, "token", 1).context(),
+            place(1, "connection", row, "token2", 1).context(),
+            place(1, "connection", row, "token", 2).context(),
+            place(1, "connectiont", row, "oken", 1).context(),
+        ];
+        for all in [&all[..], &contexts] {
+            for (index, one) in all.iter().enumerate() {
+                for other in &all[index + 1..] {
+                    assert_ne!(one, other);
+                }
             }
         }
     }

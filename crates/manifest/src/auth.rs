@@ -152,7 +152,7 @@ impl Auth {
     }
 
     /// Names of the public fields that a sign-in tells.
-    pub(crate) fn kept(&self) -> impl Iterator<Item = &str> {
+    pub fn kept(&self) -> impl Iterator<Item = &str> {
         let kept = match &self.kind {
             AuthKind::OAuth2(oauth) => oauth.keep.as_slice(),
             _ => &[],

@@ -44,4 +44,7 @@ pub use response::{Failure, FailureKind, Head, Repeat};
 pub use schema::DIALECT;
 pub use template::Template;
 pub use values::{FieldProblem, Values};
-pub use webhook::{Algorithm, Encoding, EventAction, EventName, EventRoute, Signature, WebhookConfig};
+pub use webhook::{
+    Algorithm, Delivery, Encoding, EventAction, EventName, EventRoute, KeyEncoding, Signature, SignaturePlan, Unproved,
+    WebhookConfig,
+};

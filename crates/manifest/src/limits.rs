@@ -75,6 +75,8 @@ pub const UPSTREAM_MESSAGE_CHARS: usize = 500;
 pub const SIGN_CHARS: usize = 200;
 /// Elements of a page that may be asked for.
 pub const PAGE_SIZE_MAX: u64 = 10_000;
+/// Signatures of one delivery that are compared: a sender that changes its secret signs with both for a while.
+pub const SIGNATURES: usize = 8;
 /// Seconds that the time of a signed webhook may be off: beyond it a delivery that was kept could be played again.
 pub const TOLERANCE_MAX_SECONDS: u64 = 3_600;
 /// Seconds that a manifest may say a token lives: a year.

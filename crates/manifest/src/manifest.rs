@@ -41,6 +41,8 @@ pub enum Use {
     Shipped,
     /// A tenant's own integration.
     Tenant,
+    /// What stands beside code: the code does the work, and may be all there is to call.
+    Coded,
 }
 
 /// A connector as it is declared. Nothing in it is secret.
@@ -300,6 +302,7 @@ impl Manifest {
         let title = match use_ {
             Use::Shipped => "A connector's manifest",
             Use::Tenant => "A tenant's integration",
+            Use::Coded => "What stands beside a connector's code",
         };
         grammar::schema::write(title, grammar::connector::root(use_))
     }

@@ -135,29 +135,31 @@ impl Endpoint {
         let graphql = self.body.as_ref().is_some_and(|body| body.graphql).then(|| &*GRAPHQL);
         let mut others = vec![&manifest.rules];
         others.extend(graphql.map(|graphql| &graphql.rules));
-        let verdict = self.rules.judge(&others, head, &content);
-        if verdict != Verdict::Success {
-            let failure = failure(manifest, verdict.kind(head), head, body, &self.inputs, text);
-            return Err(self.worded(failure, manifest, graphql, head, &content));
-        }
-        if text {
-            return read_text(&self.mapping, &manifest.mapping, head, body);
-        }
         let when_empty = self
             .mapping
             .when_empty
             .as_ref()
             .or(manifest.mapping.when_empty.as_ref());
-        // Where the body says whether it is a success, an empty one does not, unless it is declared.
-        let silent = manifest.errors.success_path.is_none() || when_empty.is_some();
-        if silent && body.iter().all(u8::is_ascii_whitespace) {
+        let is_empty = body.iter().all(u8::is_ascii_whitespace);
+        match self.rules.judge(&others, head, &content) {
+            Verdict::Success => {}
+            // An empty body says nothing, which may be what is declared.
+            Verdict::Silent if is_empty && when_empty.is_some() => {}
+            Verdict::Silent => return Err(silent(&self.rules.success_places(&others), head, &content)),
+            verdict => {
+                let failure = failure(manifest, verdict.kind(head), head, body, &self.inputs, text);
+                return Err(self.worded(failure, manifest, graphql, head, &content));
+            }
+        }
+        if text {
+            return read_text(&self.mapping, &manifest.mapping, head, body);
+        }
+        if is_empty {
             return Ok(when_empty.cloned().map(Json::from_tree).unwrap_or_default());
         }
         let json = content
             .json()
             .map_err(|error| malformed(head, format!("the answer is not JSON: {error}")))?;
-        denied(manifest, head, json, &self.inputs)
-            .map_err(|failure| self.worded(failure, manifest, graphql, head, &content))?;
         let common = manifest.mapping.data_path.as_ref();
         let usual = graphql.map(|graphql| &graphql.data);
         read_result(self.mapping.data_path.as_ref().or(common).or(usual), head, json.clone())
@@ -187,19 +189,13 @@ impl Endpoint {
     }
 }
 
-/// Judges a success by what its body says, where the manifest knows the place.
-pub(crate) fn denied(manifest: &Manifest, head: &Head<'_>, json: &Json, inputs: &[Input]) -> Result<(), Failure> {
-    let Some(path) = &manifest.errors.success_path else {
-        return Ok(());
+/// An answer that should say at these places whether it is a success, and does not.
+pub(crate) fn silent(places: &str, head: &Head<'_>, content: &Content<'_>) -> Failure {
+    let message = match content.json() {
+        Ok(_) => format!("the answer does not say at {places} whether it is a success"),
+        Err(error) => format!("the answer is not JSON: {error}"),
     };
-    match path.first(json.tree()) {
-        Some(Tree::Bool(true)) => Ok(()),
-        Some(_) => Err(told(manifest, kind(head.status), head, Some(json), inputs)),
-        None => {
-            let message = format!("the answer does not say at {} whether it is a success", path.as_str());
-            Err(malformed(head, message))
-        }
-    }
+    malformed(head, message)
 }
 
 pub(crate) fn malformed(head: &Head<'_>, message: String) -> Failure {

@@ -175,17 +175,18 @@ fn file(shape: &Property) -> Value {
     schema
 }
 
-/// What holds several values may come as one text, too.
-fn field_type(kind: FieldKind) -> Value {
-    match kind {
-        FieldKind::Hosts | FieldKind::Headers => json!([kind.schema_type(), "string"]),
-        _ => kind.schema_type().into(),
-    }
+/// What holds several values may come as one text, too. Nothing where any type will do.
+fn field_type(kind: FieldKind) -> Option<Value> {
+    let name = kind.schema_type()?;
+    Some(match kind {
+        FieldKind::Hosts | FieldKind::Headers => json!([name, "string"]),
+        _ => name.into(),
+    })
 }
 
 fn field_schema(field: &Field) -> Value {
     let mut schema = Map::new();
-    schema.insert("type".to_owned(), field_type(field.kind));
+    put(&mut schema, "type", field_type(field.kind));
     if field.kind == FieldKind::Hosts {
         schema.insert("items".to_owned(), json!({ "type": "string" }));
     }

@@ -4,6 +4,7 @@
 //! environment, besides [`MasterKey::from_env`](tieline::vault::MasterKey::from_env).
 
 mod database;
+mod interval;
 mod read;
 mod settings;
 mod shown;
@@ -108,6 +109,8 @@ pub struct Config {
     pub rates: RateLimits,
     /// How long each wait for an upstream may take.
     pub timeouts: Timeouts,
+    /// How often each connection is tested by itself; never, unless said.
+    pub health_interval: Option<Duration>,
     /// Every setting as written, with its origin.
     pub settings: BTreeMap<String, Setting>,
 }
@@ -282,6 +285,7 @@ impl Reader {
         let catalog = self.optional("catalog.dir", "a path", path);
         let rates = self.rates();
         let timeouts = self.timeouts();
+        let health_interval = self.health_interval();
         if loopback && listen.is_some_and(|listen: SocketAddr| !listen.ip().is_loopback()) {
             self.mistaken(
                 "egress.loopback",
@@ -341,6 +345,7 @@ impl Reader {
             catalog,
             rates,
             timeouts,
+            health_interval,
             settings,
         })
     }

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// The shortest time between two tests of a connection by itself that an operator can set: services count requests too.
+pub const MIN_HEALTH_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The longest: as long as tests are remembered.
+pub const MAX_HEALTH_INTERVAL: Duration = tieline::limits::TESTS_KEPT_FOR;
+
 /// A passphrase in place of a master key: four random words or more. Shorter ones are guessed, however slow each guess.
 pub const MIN_PASSPHRASE_CHARS: usize = 20;
 

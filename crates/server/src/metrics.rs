@@ -119,6 +119,7 @@ pub(crate) fn write(app: &App) -> String {
     let mut text = Text::default();
     requests(&mut text, &app.metrics);
     calls(&mut text, app);
+    health(&mut text, app);
     store(&mut text, app);
     process(&mut text, &app.metrics);
     text.finish()
@@ -193,6 +194,21 @@ fn calls(text: &mut Text, app: &App) {
     text.gauge("tieline_ledger_calls_set_aside", help, calls);
     let help = "Tenants whose ledgers the store refuses. More than 0 wants a person: the log names them.";
     text.gauge("tieline_ledger_tenants_set_aside", help, tenants);
+}
+
+fn health(text: &mut Text, app: &App) {
+    let counts = app.connectors.schedule_counts();
+    let name = "tieline_health_tests_total";
+    text.counter(
+        name,
+        "Tests of connections whose time had come: healthy, failing, unsaid, or late and taken over.",
+    );
+    for (outcome, count) in counts.outcomes() {
+        text.sample(name, &[("outcome", outcome)], count);
+    }
+    let name = "tieline_health_test_delay_seconds";
+    text.histogram(name, "How long after its time a test began.");
+    text.buckets(name, &[], &counts.delay);
 }
 
 fn store(text: &mut Text, app: &App) {

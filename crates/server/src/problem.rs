@@ -1,4 +1,4 @@
-//! Errors as answers: problem details (RFC 9457), and the one place that knows status codes.
+//! Errors as answers: problem details (RFC 9457).
 
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -43,91 +43,14 @@ pub struct Problem {
     output: Option<Json>,
 }
 
-/// The status of each code. Everything that answers 500 is our own trouble and tells strangers nothing.
+/// The status of each code: the library's, whose own routes answer with it too.
 pub const fn status(code: Code) -> StatusCode {
-    match code {
-        Code::JsonInvalid
-        | Code::JsonTooComplex
-        | Code::ConnectorActionInputInvalid
-        | Code::ConnectorNotConnected
-        | Code::ConnectorConfigInvalid
-        | Code::ConnectorDefaultConfigRequired
-        | Code::ConnectorTypeUnknown
-        | Code::StatusInvalid
-        | Code::ConnectorScopeInvalid
-        | Code::ConnectorScopeIdentifierRequired => StatusCode::BAD_REQUEST,
-        Code::Unauthenticated | Code::SignInFailed => StatusCode::UNAUTHORIZED,
-        Code::PermissionDenied | Code::NetworkNotAllowed | Code::EnvironmentMismatch | Code::CrossSiteRefused => {
-            StatusCode::FORBIDDEN
-        }
-        Code::RouteNotFound
-        | Code::NotFound
-        | Code::LinkInvalid
-        | Code::ConnectorNotFound
-        | Code::ConnectorActionNotFound => StatusCode::NOT_FOUND,
-        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::ConnectorIdTaken
-        | Code::NameTaken
-        | Code::LastOwner
-        | Code::LimitReached
-        | Code::ConnectionDisabled
-        | Code::ConnectionReadOnly
-        | Code::ConnectionConflict
-        | Code::IdempotencyInProgress
-        | Code::IdempotencyOutcomeUnknown
-        | Code::IdempotencyAnswerNotKept
-        | Code::AuditVerifyInProgress
-        | Code::CredentialExpired
-        | Code::CredentialInUse => StatusCode::CONFLICT,
-        Code::TenantDeleted => StatusCode::GONE,
-        Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::MediaTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Code::RequestInvalid
-        | Code::IdempotencyKeyReused
-        | Code::ManifestInvalid
-        | Code::EgressForbidden
-        | Code::HostNotAllowed
-        | Code::ProxyNotSupported
-        | Code::UpgradeNotSupported
-        | Code::AttachmentPathNotSupported => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::RateLimited | Code::ConnectorRateLimited | Code::UpstreamRateLimited | Code::SignInThrottled => {
-            StatusCode::TOO_MANY_REQUESTS
-        }
-        Code::ConnectorActionOutputInvalid
-        | Code::ConnectorActionFailed
-        | Code::UpstreamUnreachable
-        | Code::UpstreamUnauthorized
-        | Code::UpstreamAccessMissing
-        | Code::UpstreamUnavailable
-        | Code::UpstreamAnswerTruncated
-        | Code::UpstreamAnswerTooLarge
-        | Code::UpstreamAnswerInvalid
-        | Code::SmtpTlsRequired
-        | Code::SmtpOutcomeUnknown => StatusCode::BAD_GATEWAY,
-        Code::Overloaded | Code::NotReady | Code::ServerStopping => StatusCode::SERVICE_UNAVAILABLE,
-        Code::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-        Code::Internal
-        | Code::MasterKeyMissing
-        | Code::MasterKeyInvalid
-        | Code::MasterKeyMismatch
-        | Code::ConnectorEncryptFailed
-        | Code::ConnectorDecryptFailed
-        | Code::ConnectorEncryptionSecretRequired
-        | Code::ConnectorDatabaseRequired
-        | Code::ConnectorDatabaseFailed
-        | Code::DataFolderLocked
-        | Code::DataFromNewerVersion
-        | Code::ConfigInvalid
-        | Code::ServerUnreachable => StatusCode::INTERNAL_SERVER_ERROR,
-    }
+    code.status()
 }
 
 /// The code in words: `CONNECTOR_NOT_FOUND` is "Connector not found".
 pub fn title(code: Code) -> String {
-    let mut title = code.as_str().to_ascii_lowercase().replace('_', " ");
-    title[..1].make_ascii_uppercase();
-    title
+    code.title()
 }
 
 /// What a caller reads of one part of a request that failed, while the request as a whole did not.

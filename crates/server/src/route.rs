@@ -38,7 +38,7 @@ pub(crate) use self::{
     row::id_schema,
 };
 pub use self::{
-    answer::{Answer, Created, List, Nothing, Reply, Streamed, Text},
+    answer::{Answer, Created, List, Nothing, Reply, Streamed, Svg, Text},
     body::{Body, Input},
     handler::Handler,
     pattern::any,

@@ -67,6 +67,7 @@ pub fn routes() -> Vec<Route> {
         route(GET, "/catalog/{connector}", CatalogRead, catalog::read).says("One connector with its actions."),
         route(GET, "/catalog/{connector}/openapi.json", CatalogRead, catalog::openapi).says("Its actions as OpenAPI 3.1."),
         route(GET, "/catalog/{connector}/guide", CatalogRead, catalog::guide).says("How to connect it, in Markdown.").fails(&[Code::NotFound]),
+        route(GET, "/catalog/{connector}/icon", CatalogRead, catalog::icon).says("Its picture, as SVG.").fails(&[Code::NotFound]),
 
         route(GET, "/connections", ConnectionsRead, connection::list).says("The tenant's connections.").fails(&[Code::ConnectorScopeInvalid]),
         route(POST, "/connections", ConnectionsWrite, connection::create).once().says("Connects a connector and tests it.").fails(connection::CONNECTING),
@@ -76,6 +77,7 @@ pub fn routes() -> Vec<Route> {
         route(PATCH, "/connections/{connection}", ConnectionsWrite, connection::update).says("Changes a connection; what is absent stays.").fails(connection::CHANGING),
         route(DELETE, "/connections/{connection}", ConnectionsWrite, connection::delete).says("Deletes a connection and its secrets.").fails(&[Code::EnvironmentMismatch]),
         route(POST, "/connections/{connection}/test", ConnectionsWrite, connection::test).says("Tests a connection now.").fails(connection::TESTING),
+        route(GET, "/connections/{connection}/health", ConnectionsRead, connection::health::health).says("How a connection fares, and what its tests found out."),
         route(POST, "/connections/{connection}/enable", ConnectionsWrite, connection::enable).says("Switches a connection on.").fails(connection::CHANGING),
         route(POST, "/connections/{connection}/disable", ConnectionsWrite, connection::disable).says("Switches a connection off.").fails(connection::CHANGING),
 
@@ -85,6 +87,7 @@ pub fn routes() -> Vec<Route> {
         route(PATCH, "/connectors/{connection}", ConnectionsWrite, s001::connector::update).says("Changes a connection; what is absent stays.").fails(connection::CHANGING),
         route(DELETE, "/connectors/{connection}", ConnectionsWrite, connection::delete).says("Deletes a connection and its secrets.").fails(&[Code::EnvironmentMismatch]),
         route(POST, "/connectors/{connection}/test", ConnectionsWrite, connection::test).says("Tests a connection now.").fails(connection::TESTING),
+        route(GET, "/connectors/{connection}/health", ConnectionsRead, connection::health::health).says("How a connection fares, and what its tests found out."),
 
         route(GET, "/credentials", CredentialsRead, credential::list).says("The tenant's shared credentials."),
         route(POST, "/credentials", CredentialsWrite, credential::create).once().says("Makes a shared credential.").fails(credential::MAKING),
@@ -362,7 +365,11 @@ mod tests {
 
     fn app() -> App {
         let key = MasterKey::generate(&SystemRandom).unwrap();
-        let connectors = tieline::Connectors::builder().store(MemoryStore::new()).key(key);
+        let connectors = tieline::Connectors::builder()
+            .scope("tenant", tieline::ScopeRule::Optional)
+            .connectors([])
+            .store(MemoryStore::new())
+            .key(key);
         App::new(connectors.build().unwrap())
     }
 

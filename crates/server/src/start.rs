@@ -124,24 +124,28 @@ async fn store(config: &Config, folder: &DataFolder) -> Result<Arc<dyn Store>> {
     }
 }
 
-/// What the database in the data folder tells of itself, if there is one. Nothing of it is changed.
+/// What the database tells of itself, if there is one. Nothing of it is changed.
 ///
 /// # Errors
-/// `DATA_FOLDER_LOCKED`, `DATA_FROM_NEWER_VERSION`, trouble with the file.
-pub fn look(config: &Config) -> Result<Option<Peek>> {
-    if matches!(config.database, Database::Postgres(_)) || !has_data(config) {
+/// `DATA_FOLDER_LOCKED`, `DATA_FROM_NEWER_VERSION`, trouble with the file or the server, `CONFIG_INVALID` for a server or
+/// roles that a start refuses.
+pub async fn look(config: &Config) -> Result<Option<Peek>> {
+    if let Database::Postgres(database) = &config.database {
+        return PostgresStore::peek(database.url.reveal()).await;
+    }
+    if !has_data(config) {
         return Ok(None);
     }
     let folder = DataFolder::lock(&config.data)?;
     SqliteStore::peek(folder.path(DATABASE)).map(Some)
 }
 
-/// Whether the data in the data folder was sealed with this key; `false` while nothing was sealed yet. Changes nothing.
+/// Whether the data was sealed with this key; `false` while nothing was sealed yet. Changes nothing.
 ///
 /// # Errors
 /// `MASTER_KEY_MISMATCH`, and those of [`look`].
-pub fn judge(config: &Config, key: &MasterKey) -> Result<bool> {
-    match look(config)?.and_then(|seen| seen.master_fingerprint) {
+pub async fn judge(config: &Config, key: &MasterKey) -> Result<bool> {
+    match look(config).await?.and_then(|seen| seen.master_fingerprint) {
         None => Ok(false),
         Some(kept) => check_fingerprint(key, kept).map(|()| true),
     }
@@ -184,6 +188,10 @@ fn configured(config: &Config, roots: TlsRoots) -> ConnectorsBuilder {
         .rate_limits(config.rates)
         .timeouts(config.timeouts)
         .tls_roots(roots);
+    let builder = config
+        .health_interval
+        .into_iter()
+        .fold(builder, ConnectorsBuilder::health_interval);
     config
         .scopes
         .iter()

@@ -1,4 +1,5 @@
-//! Stores for Tieline.
+//! Stores for Tieline: whole ones ([`SqliteStore`], [`PostgresStore`]), and adapters over one table of a program's own
+//! database, which keep connections only ([`SqliteAdapter`], [`PostgresAdapter`]).
 //!
 //! ```
 //! # let dir = tempfile::tempdir()?;
@@ -14,13 +15,16 @@
 mod folder;
 mod limits;
 mod outcome;
+mod peek;
 mod postgres;
 mod search;
 mod sqlite;
+mod table;
 mod usage;
 mod word;
 
 pub use folder::DataFolder;
 pub use limits::QUEUE_LIMIT;
-pub use postgres::{PostgresOptions, PostgresStore};
-pub use sqlite::{Peek, SqliteStore};
+pub use peek::Peek;
+pub use postgres::{PostgresAdapter, PostgresAdapterOptions, PostgresOptions, PostgresStore};
+pub use sqlite::{SqliteAdapter, SqliteAdapterOptions, SqliteStore};

@@ -53,3 +53,6 @@ pub(crate) const EVENTS_PER_CHANGE: u32 = 1 << 16;
 /// How long to wait before the connection that hears of other processes' changes is made anew. Followers look by
 /// themselves meanwhile.
 pub(crate) const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// Longest name of an adapter's table: PostgreSQL cuts longer ones, so that two of them may be one.
+pub(crate) const MAX_TABLE_NAME_BYTES: usize = 63;

@@ -4,6 +4,7 @@
 //! one that writes, and writes the trail along with the change. What looks across tenants are the functions of the
 //! database that are listed in `docs/decisions/0020-postgresql.md`.
 
+mod adapter;
 mod address;
 mod api_key;
 mod audit;
@@ -12,10 +13,14 @@ mod connection;
 mod credential;
 mod data_key;
 mod feed;
+mod health;
 mod idempotency;
 mod link;
 mod membership;
 mod migrate;
+mod oauth;
+mod peek;
+mod process;
 mod pulse;
 mod secret;
 mod session;
@@ -28,6 +33,7 @@ mod usage;
 mod user;
 mod value;
 mod walls;
+mod work;
 
 use std::{
     fmt,
@@ -47,6 +53,7 @@ use tieline::{
 };
 use tokio::sync::Notify;
 
+pub use self::adapter::{PostgresAdapter, PostgresAdapterOptions};
 use self::{
     address::Address,
     pulse::Pulse,
@@ -84,7 +91,7 @@ pub struct PostgresStore {
 struct Desk {
     pool: Pool,
     counters: Arc<Counters>,
-    /// Told after every commit that changed something.
+    /// Told after every commit that added to the feed.
     moved: Arc<Notify>,
     /// Told that other processes are to be told.
     tell: Arc<Notify>,
@@ -124,24 +131,22 @@ impl PostgresStore {
     pub async fn open(url: &str, options: PostgresOptions) -> Result<Self> {
         let address = Address::parse(url)?;
         let role = migrate::run(&address).await?;
-        let pool = pool(&address, role.clone(), options.connections)?;
+        let pool = pool(&address, Some(role.clone()), options.connections)?;
         let connection = pool.get().await.map_err(unconnected)?;
         Walls::look(&connection).await?.refuse_holes(&role)?;
         drop(connection);
         let moved = Arc::new(Notify::new());
         let tell = Arc::new(Notify::new());
         let pulse = Pulse::start(&address, moved.clone(), tell.clone()).await?;
-        let desk = Arc::new(Desk {
-            pool,
-            counters: Arc::default(),
+        let desk = Desk {
             moved,
             tell,
-            waiting: AtomicUsize::new(0),
-            running: AtomicUsize::new(0),
-            idle: Notify::new(),
-            closed: AtomicBool::new(false),
-        });
-        Ok(Self { desk, pulse })
+            ..Desk::new(pool)
+        };
+        Ok(Self {
+            desk: Arc::new(desk),
+            pulse,
+        })
     }
 
     /// The hosts and ports at which the database of this address is. A socket in a folder is no host.
@@ -153,15 +158,7 @@ impl PostgresStore {
 
     /// Finishes the verbs that were begun and closes all connections; every verb after that is an error.
     pub async fn close(&self) {
-        self.desk.closed.store(true, Ordering::SeqCst);
-        loop {
-            let mut idle = std::pin::pin!(self.desk.idle.notified());
-            idle.as_mut().enable();
-            if self.desk.running.load(Ordering::SeqCst) == 0 {
-                break;
-            }
-            idle.await;
-        }
+        self.desk.end().await;
         self.pulse.stop();
         self.desk.pool.close();
     }
@@ -196,7 +193,7 @@ impl PostgresStore {
         T: Send + 'static,
     {
         let desk = self.desk.clone();
-        self.spawn(async move {
+        spawn(&self.desk, async move {
             for attempt in 1.. {
                 let tx = ReadTx::new(desk.connection().await?, begin, tenant, &desk.counters);
                 let looked = look(&tx, &given).await;
@@ -248,51 +245,73 @@ impl PostgresStore {
         D: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let desk = self.desk.clone();
-        self.spawn(async move {
-            if let Some((tenant, trail)) = &trail {
-                trail.check_tenant(*tenant)?;
-            }
-            for attempt in 1.. {
-                let tx = Tx::new(desk.connection().await?, tenant, &desk.counters);
-                let outcome = write(&tx, trail.as_ref(), &given, verb).await;
-                match outcome {
-                    Ok(Outcome::Changed(value)) => {
-                        tx.commit().await?;
+        run(&self.desk, tenant, trail, given, verb)
+    }
+}
+
+/// Runs a verb that may write, again where PostgreSQL takes it back. `trail` goes with what it changed.
+fn run<D, T>(
+    desk: &Arc<Desk>,
+    tenant: Option<TenantId>,
+    trail: Option<(TenantId, Trail)>,
+    given: D,
+    verb: Verb<D, T>,
+) -> StoreFuture<'_, T>
+where
+    D: Send + Sync + 'static,
+    T: Send + 'static,
+{
+    let working = desk.clone();
+    spawn(desk, async move {
+        let desk = working;
+        if let Some((tenant, trail)) = &trail {
+            trail.check_tenant(*tenant)?;
+        }
+        for attempt in 1.. {
+            let tx = Tx::new(desk.connection().await?, tenant, &desk.counters);
+            let outcome = write(&tx, trail.as_ref(), &given, verb).await;
+            match outcome {
+                Ok(Outcome::Changed(value)) => {
+                    let tells = tx.has_events();
+                    tx.commit().await?;
+                    if tells {
                         desk.moved.notify_waiters();
                         desk.tell.notify_one();
-                        return Ok(value);
                     }
-                    Ok(Outcome::Unchanged(value)) => {
-                        tx.leave();
-                        return Ok(value);
-                    }
-                    Err(error) => {
-                        let again = tx.again() && attempt < ATTEMPTS;
-                        tx.leave();
-                        if !again {
-                            return Err(error);
-                        }
+                    return Ok(value);
+                }
+                Ok(Outcome::Unchanged(value)) => {
+                    tx.leave();
+                    return Ok(value);
+                }
+                Err(error) => {
+                    let again = tx.again() && attempt < ATTEMPTS;
+                    tx.leave();
+                    if !again {
+                        return Err(error);
                     }
                 }
             }
-            unreachable!("the last attempt returns")
-        })
-    }
+        }
+        unreachable!("the last attempt returns")
+    })
+}
 
-    /// Runs a verb in a task of its own: begun, it is finished even when its caller is gone.
-    fn spawn<T: Send + 'static>(&self, verb: impl Future<Output = Result<T>> + Send + 'static) -> StoreFuture<'_, T> {
-        Box::pin(async move {
-            let running = Running::begin(&self.desk)?;
-            let verb = tokio::spawn(async move {
-                let _running = running;
-                verb.await
-            });
-            // A panic is the verb's own fault: its transaction is gone with its connection.
+/// Runs a verb in a task of its own: begun, it is finished even when its caller is gone.
+fn spawn<T: Send + 'static>(
+    desk: &Arc<Desk>,
+    verb: impl Future<Output = Result<T>> + Send + 'static,
+) -> StoreFuture<'_, T> {
+    Box::pin(async move {
+        let running = Running::begin(desk)?;
+        let verb = tokio::spawn(async move {
+            let _running = running;
             verb.await
-                .unwrap_or_else(|error| Err(Error::internal("a verb of the store panicked", error)))
-        })
-    }
+        });
+        // A panic is the verb's own fault: its transaction is gone with its connection.
+        verb.await
+            .unwrap_or_else(|error| Err(Error::internal("a verb of the store panicked", error)))
+    })
 }
 
 async fn write<D, T>(tx: &Tx, trail: Option<&(TenantId, Trail)>, given: &D, verb: Verb<D, T>) -> Result<Outcome<T>> {
@@ -315,6 +334,32 @@ async fn append_trail(tx: &Tx, tenant: TenantId, trail: &Trail) -> Result<()> {
 }
 
 impl Desk {
+    fn new(pool: Pool) -> Self {
+        Self {
+            pool,
+            counters: Arc::default(),
+            moved: Arc::default(),
+            tell: Arc::default(),
+            waiting: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
+            idle: Notify::new(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Begins nothing more, and waits for what was begun.
+    async fn end(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        loop {
+            let mut idle = std::pin::pin!(self.idle.notified());
+            idle.as_mut().enable();
+            if self.running.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
     async fn connection(&self) -> Result<Object> {
         let _waiting = Waiting::begin(&self.waiting)?;
         self.pool.get().await.map_err(unconnected)
@@ -362,7 +407,8 @@ impl Drop for Running {
     }
 }
 
-fn pool(address: &Address, role: String, connections: usize) -> Result<Pool> {
+/// Connections that step down into a role, or stay who they are.
+fn pool(address: &Address, role: Option<String>, connections: usize) -> Result<Pool> {
     let config = ManagerConfig {
         // What a transaction left behind does not go back, so there is nothing to look for.
         recycling_method: RecyclingMethod::Fast,
@@ -370,7 +416,13 @@ fn pool(address: &Address, role: String, connections: usize) -> Result<Pool> {
     let manager = Manager::from_config(address.config.clone(), address.tls.clone(), config);
     let step_down = Hook::async_fn(move |client, _| {
         let role = role.clone();
-        Box::pin(async move { walls::step_down(client, &role).await.map_err(HookError::Backend) })
+        Box::pin(async move {
+            let begun = match role {
+                Some(role) => walls::step_down(client, &role).await,
+                None => walls::bound(client).await,
+            };
+            begun.map_err(HookError::Backend)
+        })
     });
     Pool::builder(manager)
         .max_size(connections.max(1))

@@ -3,6 +3,7 @@
 //! One thread owns the connection that writes, a few threads read. [`writer::Writer::change`] is the only way to a
 //! writable transaction, and writes the trail along with the change.
 
+mod adapter;
 mod api_key;
 mod audit;
 mod call;
@@ -10,10 +11,12 @@ mod connection;
 mod credential;
 mod data_key;
 mod feed;
+mod health;
 mod idempotency;
 mod link;
 mod membership;
 mod migrate;
+mod oauth;
 mod peek;
 mod queue;
 mod readers;
@@ -24,6 +27,7 @@ mod tx;
 mod usage;
 mod user;
 mod value;
+mod work;
 mod writer;
 
 use std::{
@@ -38,11 +42,11 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use tieline::{
     Code, Error, Result,
-    store::{Store, StoreCounts},
+    store::{ProcessStore, Store, StoreCounts},
 };
 use tokio::sync::Notify;
 
-pub use self::peek::Peek;
+pub use self::adapter::{SqliteAdapter, SqliteAdapterOptions};
 use self::{readers::Readers, writer::Writer};
 use crate::{
     folder::create_private_file,
@@ -114,6 +118,9 @@ impl SqliteStore {
         self.counters.commits.load(Ordering::Relaxed)
     }
 }
+
+/// One process uses the file.
+impl ProcessStore for SqliteStore {}
 
 impl Store for SqliteStore {
     fn statements(&self) -> u64 {

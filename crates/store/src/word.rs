@@ -4,7 +4,7 @@ use tieline::{
     Environment,
     connection::SyncFrequency,
     membership::Role,
-    store::{CallKind, HealthState},
+    store::{CallKind, HealthState, TestCause},
 };
 
 /// One of a few, kept by its name.
@@ -17,6 +17,16 @@ pub(crate) trait Word: Copy {
 }
 
 impl Word for CallKind {
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::named(name)
+    }
+}
+
+impl Word for TestCause {
     fn name(self) -> &'static str {
         self.as_str()
     }
@@ -92,6 +102,7 @@ mod tests {
     #[test]
     fn every_word_comes_back() {
         returns(CallKind::ALL);
+        returns(TestCause::ALL);
         returns(&STATES);
         returns(&SyncFrequency::ALL);
         returns(&[Role::Viewer, Role::Editor, Role::Admin, Role::Owner]);

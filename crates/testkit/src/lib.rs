@@ -4,12 +4,15 @@ pub mod canary;
 pub mod cert;
 pub mod evidence;
 pub mod flood;
+pub mod oauth;
 pub mod part;
 pub mod postgres;
 pub mod process;
 pub mod prometheus;
+pub mod redis;
 pub mod smtp;
 pub mod snapshot;
+pub mod standin;
 pub mod tamper;
 pub mod twin;
 

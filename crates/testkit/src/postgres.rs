@@ -17,11 +17,14 @@ use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Config, NoTls};
 
-pub use self::server::PrivateServer;
+pub use self::server::{PrivateServer, Setup};
 use crate::{
     env_var, evidence,
     part::{in_ci, skipped},
 };
+
+/// Where a server is looked for, unless `TIELINE_TEST_POSTGRES` names one.
+const USUAL: &str = "postgres://postgres@127.0.0.1:5432/postgres";
 
 /// Begins the name of everything the tests make on a server.
 const PREFIX: &str = "tieline_test_";
@@ -30,6 +33,8 @@ const PREFIX: &str = "tieline_test_";
 pub struct Database {
     name: String,
     server: &'static Server,
+    /// Whether what it holds is ours, and so may hold no secret.
+    is_ours: bool,
 }
 
 impl Database {
@@ -37,7 +42,10 @@ impl Database {
     pub async fn fresh() -> Option<Self> {
         static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
         // On a thread of its own, because it waits and has its own runtime.
-        let found = SERVER.get_or_init(|| std::thread::spawn(Server::find).join().expect("no panic but ours"));
+        let found = SERVER.get_or_init(|| {
+            let find = || Server::find(env_var("TIELINE_TEST_POSTGRES").as_deref(), USUAL);
+            std::thread::spawn(find).join().expect("no panic but ours")
+        });
         match found {
             Ok(server) => Some(Self::on(server).await),
             Err(missing) if in_ci() => panic!("a test of PostgreSQL cannot run: {missing}"),
@@ -53,7 +61,18 @@ impl Database {
         let name = format!("{PREFIX}{:015x}_{}", server.run, MADE.fetch_add(1, Ordering::Relaxed));
         let create = format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0");
         server.run(create).await;
-        Self { name, server }
+        Self {
+            name,
+            server,
+            is_ours: true,
+        }
+    }
+
+    /// The same as somebody else's, which a connector speaks to: what stands in it is its owner's business.
+    #[must_use]
+    pub fn of_a_service(mut self) -> Self {
+        self.is_ours = false;
+        self
     }
 
     /// Its address, as an operator gives it to a program.
@@ -92,11 +111,13 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let (server, name) = (self.server, self.name.clone());
-        let kept = evidence::data_folder().join("postgres.copy");
+        let kept = self.is_ours.then(|| evidence::data_folder().join("postgres.copy"));
         let (done, is_done) = std::sync::mpsc::channel();
         server.runtime.spawn(async move {
             // E8: what it holds is looked through after the run. A test may have broken it, or taken it away itself.
-            if let Ok(bytes) = server.config_of(&name).bytes().await {
+            if let Some(kept) = kept
+                && let Ok(bytes) = server.config_of(&name).bytes().await
+            {
                 std::fs::write(kept, bytes).expect("evidence can be written");
             }
             forget(&server.admin, &name).await;
@@ -132,24 +153,24 @@ struct Server {
 }
 
 impl Server {
-    fn find() -> Result<Self, String> {
+    /// The server of this name, else the one at the usual place, else one of our own.
+    fn find(named: Option<&str>, usual: &str) -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("a runtime");
-        let named = env_var("TIELINE_TEST_POSTGRES").filter(|url| !url.is_empty());
-        let url = named
-            .as_deref()
-            .unwrap_or("postgres://postgres@127.0.0.1:5432/postgres");
-        let config: Config = url.parse().map_err(|error| format!("TIELINE_TEST_POSTGRES: {error}"))?;
+        let named = named.filter(|url| !url.is_empty());
+        let config: Config = named
+            .unwrap_or(usual)
+            .parse()
+            .map_err(|error| format!("TIELINE_TEST_POSTGRES: {error}"))?;
         let (config, admin, private) = match runtime.block_on(connect(&config)) {
             Ok(admin) => (config, admin, None),
             Err(error) if named.is_some() => return Err(format!("TIELINE_TEST_POSTGRES: {error}")),
             Err(error) => {
-                let private = PrivateServer::start(&[]).map_err(|why| {
-                    format!("nothing on 127.0.0.1:5432 ({error}), and no server can be started: {why}")
-                })?;
+                let private = PrivateServer::start(&Setup::default())
+                    .map_err(|why| format!("nothing at {usual} ({error}), and no server can be started: {why}"))?;
                 let config = private.config();
                 let admin = runtime.block_on(connect(&config)).map_err(|error| error.to_string())?;
                 (config, admin, Some(private))
@@ -241,4 +262,49 @@ async fn sweep(admin: &Client) -> Result<(), tokio_postgres::Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where nothing listens.
+    const CLOSED: &str = "postgres://postgres@127.0.0.1:1/postgres";
+
+    /// On a thread of its own, as a server has a runtime of its own.
+    fn find(named: Option<&'static str>, usual: &'static str) -> Result<Server, String> {
+        std::thread::spawn(move || Server::find(named, usual))
+            .join()
+            .expect("no panic")
+    }
+
+    #[tokio::test]
+    async fn where_no_server_runs_one_is_started() {
+        let server = match find(None, CLOSED) {
+            Ok(server) => server,
+            Err(missing) => {
+                assert!(!in_ci() && missing.contains("no server can be started"), "{missing}");
+                return skipped("the fallback of the tests of PostgreSQL", &missing);
+            }
+        };
+        // As long as the process, like the one that all tests share.
+        let server: &'static Server = Box::leak(Box::new(server));
+        let database = Database::on(server).await;
+        assert!(!database.url().contains(":1/") && database.url().ends_with(database.name()));
+        let owner = database.owner().await;
+        let name: String = owner
+            .query_one("SELECT current_database()::text", &[])
+            .await
+            .expect("a name")
+            .get(0);
+        assert_eq!(name, database.name());
+    }
+
+    #[test]
+    fn a_server_that_is_named_is_meant() {
+        for named in [CLOSED, "no address"] {
+            let missing = find(Some(named), USUAL).err().expect("nothing is there");
+            assert!(missing.starts_with("TIELINE_TEST_POSTGRES: "), "{missing}");
+        }
+    }
 }

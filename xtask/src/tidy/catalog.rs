@@ -45,10 +45,15 @@ pub(super) fn folders(files: &[SourceFile]) -> Vec<Finding> {
     found
 }
 
-/// Endpoints are shown by cases; a connector that declares none does its work in Rust beside its folder.
+/// Endpoints are shown by cases; a connector that declares none does its work in Rust beside its folder, or says so
+/// (`endpoints: []`) and is called through the proxy.
 fn missing_work(id: &str, parts: &BTreeMap<&str, &SourceFile>, files: &[SourceFile]) -> Option<String> {
     let manifest = parts.get("manifest.yaml")?;
-    let declares_endpoints = manifest.text.lines().any(|line| line.starts_with("endpoints:"));
+    let says = |word: &str| manifest.text.lines().any(|line| line.starts_with(word));
+    if says("endpoints: []") && says("baseUrl:") {
+        return None;
+    }
+    let declares_endpoints = says("endpoints:");
     if declares_endpoints {
         let has_case = parts
             .keys()
@@ -89,6 +94,18 @@ mod tests {
         assert!(folders(&files)[0].what.contains("crates/catalog/src/acme.rs"));
         files.push(file(&format!("{CATALOG}acme.rs"), ""));
         assert_eq!(folders(&files), []);
+    }
+
+    #[test]
+    fn a_connector_that_is_only_passed_on_says_where_to() {
+        let with = |manifest: &str| {
+            let mut files = connector("acme", &["guide.md", "icon.svg"]);
+            files.push(file(&format!("{CATALOG}acme/manifest.yaml"), manifest));
+            folders(&files)
+        };
+        assert_eq!(with("id: acme\nbaseUrl: '{{base_url}}'\nendpoints: []\n"), []);
+        assert!(with("id: acme\nendpoints: []\n")[0].what.contains("cases"));
+        assert!(with("id: acme\nbaseUrl: '{{base_url}}'\n")[0].what.contains("acme.rs"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::project::SourceFile;
 pub(super) const CODES: &str = "crates/core/src/error/code.rs";
 const PAGES: &str = "docs/errors/";
 /// Where each code gets its status.
-const STATUSES: &str = "crates/server/src/problem.rs";
+const STATUSES: &str = "crates/core/src/error/status.rs";
 
 /// Codes without a page, pages without a code, pages that do not begin with their code or show another status.
 pub(super) fn error_pages(files: &[SourceFile]) -> Vec<Finding> {
@@ -93,6 +93,7 @@ const STATUS_NAMES: &[(&str, &str)] = &[
     ("422", "UNPROCESSABLE_ENTITY"),
     ("429", "TOO_MANY_REQUESTS"),
     ("500", "INTERNAL_SERVER_ERROR"),
+    ("501", "NOT_IMPLEMENTED"),
     ("502", "BAD_GATEWAY"),
     ("503", "SERVICE_UNAVAILABLE"),
     ("504", "GATEWAY_TIMEOUT"),

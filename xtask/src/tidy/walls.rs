@@ -19,6 +19,12 @@ struct Wall {
 
 const WALLS: &[Wall] = &[
     Wall {
+        package: "tieline-derive",
+        reason: "a macro writes what a developer could have written; it knows no room",
+        directly: &[],
+        at_all: &["tieline", "tieline-manifest", "tokio"],
+    },
+    Wall {
         package: "tieline-manifest",
         reason: "what a connector says is decided without waiting, without the network, without a clock",
         directly: &[],
@@ -182,7 +188,8 @@ fn breaches(wall: &Wall, room: &Room, below: &BTreeSet<String>, files: &[SourceF
     }
     for package in below {
         let name = package.split(' ').next().unwrap_or_default();
-        if wall.at_all.contains(&name) && !room.dependencies.contains(name) {
+        let is_walled = wall.at_all.contains(&name) || TOOLS.contains(&name);
+        if is_walled && !room.dependencies.contains(name) {
             let what = format!("stands on {package}; see `cargo tree -p {} -i {name}`", room.package);
             found.push(Finding::new(&room.manifest, 1, what));
         }
@@ -278,6 +285,8 @@ mod tests {
     #[test]
     fn no_room_stands_on_a_tool() {
         assert_eq!(breaches(&WALL, &room(&["tieline-testkit"]), &below(&[]), &[]).len(), 1);
+        let through_another = below(&["other", "tieline-testkit"]);
+        assert_eq!(breaches(&WALL, &room(&["other"]), &through_another, &[]).len(), 1);
     }
 
     #[test]

@@ -25,6 +25,15 @@ static TELEGRAM: Canary = Canary::shaped(
     "Telegram token of a test",
     "1234567890:AA################################",
 );
+static GOOGLE: Canary = Canary::shaped(
+    "Google token of a test",
+    "ya29.########################################",
+);
+static SHOPIFY: Canary = Canary::shaped("Shopify token of a test", "shpat_################################");
+static SQUARE: Canary = Canary::shaped(
+    "Square token of a test",
+    "EAAA############################################",
+);
 static KEY: Canary = Canary::shaped(
     "WooCommerce key of a test",
     "ck_########################################",
@@ -33,6 +42,14 @@ static SECRET: Canary = Canary::shaped(
     "WooCommerce secret of a test",
     "cs_########################################",
 );
+static XERO: Canary = Canary::shaped("Xero token of a test", "eyJ################.########################");
+static QUICKBOOKS: Canary = Canary::shaped("QuickBooks token of a test", "eyJ################.################");
+static HUBSPOT: Canary = Canary::shaped(
+    "HubSpot token of a test",
+    "pat-na1-########-####-####-####-############",
+);
+static MAILCHIMP: Canary = Canary::shaped("Mailchimp key of a test", "################################-us6");
+static SAGE: Canary = Canary::shaped("Sage token of a test", "eyJ################.################");
 
 /// A connector, what it is connected with, and what its service answers.
 struct Row {
@@ -63,6 +80,50 @@ fn rows() -> Vec<Row> {
             label: "our-bot",
             details: json!({ "account": "our-bot", "id": "8" }),
             refusal: unauthorized(json!({ "message": "401: Unauthorized", "code": 0 })),
+        },
+        Row {
+            connector: "google-drive",
+            words: vec![("baseUrl: https://www.googleapis.com", "baseUrl: TWIN")],
+            fields: json!({ "access_token": GOOGLE }),
+            asked: vec![(
+                "GET /drive/v3/about?fields=user",
+                json!({ "user": { "displayName": "Ada", "emailAddress": "ada@example.com" } }),
+            )],
+            label: "ada@example.com",
+            details: json!({ "email": "ada@example.com" }),
+            refusal: unauthorized(json!({ "error": { "code": 401, "message": "No.", "status": "UNAUTHENTICATED" } })),
+        },
+        Row {
+            connector: "shopify",
+            words: vec![
+                ("baseUrl: 'https://{{shop}}", "baseUrl: 'TWIN"),
+                ("allowedHosts: [", "allowedHosts: [127.0.0.1, "),
+            ],
+            fields: json!({ "shop_url": "example-shop.myshopify.com", "access_token": SHOPIFY }),
+            asked: vec![(
+                "GET /admin/api/2026-07/shop.json",
+                json!({ "shop": { "id": 1, "name": "Ada's Shop" } }),
+            )],
+            label: "Ada's Shop",
+            details: json!({ "shop": "Ada's Shop" }),
+            refusal: unauthorized(json!({ "errors": "[API] Invalid API key or access token" })),
+        },
+        Row {
+            connector: "square",
+            words: vec![
+                ("baseUrl: https://{{host}}", "baseUrl: TWIN"),
+                ("allowedHosts: [", "allowedHosts: [127.0.0.1, "),
+            ],
+            fields: json!({ "access_token": SQUARE }),
+            asked: vec![(
+                "GET /v2/locations",
+                json!({ "locations": [{ "id": "L1", "business_name": "Ada's Shop" }, { "id": "L2" }] }),
+            )],
+            label: "Ada's Shop",
+            details: json!({ "locations": 2 }),
+            refusal: unauthorized(
+                json!({ "errors": [{ "category": "AUTHENTICATION_ERROR", "code": "UNAUTHORIZED", "detail": "No." }] }),
+            ),
         },
         Row {
             connector: "slack",
@@ -125,6 +186,82 @@ fn rows() -> Vec<Row> {
                 json!({ "code": "woocommerce_rest_cannot_view", "message": "No.", "data": { "status": 401 } }),
             ),
         },
+        Row {
+            connector: "hubspot",
+            words: vec![("baseUrl: https://api.hubapi.com", "baseUrl: TWIN")],
+            fields: json!({ "accessToken": HUBSPOT }),
+            asked: vec![(
+                "GET /account-info/v3/details",
+                json!({ "portalId": 62_515, "accountType": "STANDARD", "uiDomain": "app.hubspot.com", "dataHostingLocation": "na1" }),
+            )],
+            label: "62515",
+            details: json!({ "account": 62_515, "account_type": "STANDARD", "hosting": "na1" }),
+            refusal: unauthorized(json!({ "status": "error", "message": "No.", "category": "INVALID_AUTHENTICATION" })),
+        },
+        Row {
+            connector: "mailchimp",
+            words: vec![
+                ("baseUrl: https://{{dc}}.api.mailchimp.com", "baseUrl: TWIN"),
+                ("allowedHosts: [", "allowedHosts: [127.0.0.1, "),
+            ],
+            fields: json!({ "apiKey": MAILCHIMP, "dc": "us6" }),
+            asked: vec![
+                ("GET /3.0/ping", json!({ "health_status": "Everything's Chimpy!" })),
+                (
+                    "GET /3.0/",
+                    json!({ "account_id": "8d3a", "account_name": "Ada's Shop", "email": "ada@example.com" }),
+                ),
+            ],
+            label: "Ada's Shop",
+            details: json!({ "account": "Ada's Shop", "data_centre": "us6", "id": "8d3a", "email": "ada@example.com" }),
+            refusal: unauthorized(json!({ "title": "API Key Invalid", "status": 401, "detail": "No." })),
+        },
+        Row {
+            connector: "quickbooks",
+            words: vec![
+                ("baseUrl: https://{{host}}", "baseUrl: TWIN"),
+                ("allowedHosts: [", "allowedHosts: [127.0.0.1, "),
+            ],
+            fields: json!({ "access_token": QUICKBOOKS, "realmId": "9341453474484455" }),
+            asked: vec![(
+                "GET /v3/company/9341453474484455/companyinfo/9341453474484455",
+                json!({ "CompanyInfo": { "Id": "1", "CompanyName": "Ada's Shop", "Country": "US" } }),
+            )],
+            label: "Ada's Shop",
+            details: json!({ "account": "Ada's Shop", "country": "US" }),
+            refusal: unauthorized(
+                json!({ "fault": { "error": [{ "message": "AuthenticationFailed", "code": "3200" }] } }),
+            ),
+        },
+        Row {
+            connector: "sage",
+            words: vec![("baseUrl: https://api.accounting.sage.com", "baseUrl: TWIN")],
+            fields: json!({ "api_key": SAGE, "business_id": "b1f0c2d3" }),
+            asked: vec![
+                (
+                    "GET /v3.1/businesses",
+                    json!({ "$total": 1, "$items": [{ "id": "b1f0c2d3", "displayed_as": "Ada's Shop" }] }),
+                ),
+                ("GET /v3.1/user", json!({ "id": "u1", "displayed_as": "Ada" })),
+            ],
+            label: "Ada",
+            details: json!({ "businesses": 1, "user": "Ada" }),
+            refusal: unauthorized(json!([{ "$severity": "error", "$message": "The token is over." }])),
+        },
+        Row {
+            connector: "xero",
+            words: vec![("baseUrl: https://api.xero.com", "baseUrl: TWIN")],
+            fields: json!({ "access_token": XERO, "tenantId": "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0" }),
+            asked: vec![(
+                "GET /api.xro/2.0/Organisation",
+                json!({ "Organisations": [{ "OrganisationID": "b2c8", "Name": "Ada's Shop" }] }),
+            )],
+            label: "Ada's Shop",
+            details: json!({ "organization": "Ada's Shop" }),
+            refusal: unauthorized(
+                json!({ "Type": null, "Title": "Unauthorized", "Status": 401, "Detail": "TokenExpired: token expired" }),
+            ),
+        },
     ]
 }
 
@@ -143,7 +280,20 @@ async fn test(row: &Row, url: &str) -> TestResult {
     let connectors = library::with(vec![library::changed(row.connector, &words)], &[]);
     let connect = library::connect(row.connector, at(url, &row.fields));
     let result = evidence::told(connectors.test_unsaved(&library::stranger(), &connect).await).unwrap();
-    for secret in [&BOT, &SLACK, &STRIPE, &TELEGRAM, &KEY, &SECRET] {
+    for secret in [
+        &BOT,
+        &GOOGLE,
+        &SHOPIFY,
+        &SQUARE,
+        &SLACK,
+        &STRIPE,
+        &TELEGRAM,
+        &KEY,
+        &SECRET,
+        &XERO,
+        &QUICKBOOKS,
+        &HUBSPOT,
+    ] {
         assert!(!secret.is_in(&format!("{result:?}")), "{result:?}");
     }
     result

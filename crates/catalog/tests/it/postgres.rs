@@ -54,7 +54,7 @@ async fn execute(database: &Database, sql: &str, params: Value) -> Result<Value>
 
 #[tokio::test]
 async fn values_both_ways() {
-    let Some(database) = Database::make() else { return };
+    let Some(database) = Database::make().await else { return };
     database.run("CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE DOMAIN small AS int CHECK (VALUE < 10)");
     let sql = "SELECT $1::bool AS bool, $2::int2 AS int2, $3::int4 AS int4, $4::int8 AS int8, $5::int8 AS long, \
         $6::numeric AS numeric, $7::float8 AS float8, $8::text AS text, $9::bytea AS bytea, $10::jsonb AS jsonb, \
@@ -104,7 +104,7 @@ async fn values_both_ways() {
 
 #[tokio::test]
 async fn rows_are_written_found_and_changed() {
-    let Some(database) = Database::make() else { return };
+    let Some(database) = Database::make().await else { return };
     let made = execute(
         &database,
         "CREATE TABLE customers (id int PRIMARY KEY, email text, seen timestamptz DEFAULT 'epoch')",
@@ -191,7 +191,7 @@ async fn rows_are_written_found_and_changed() {
 /// Q2: nothing is written over a connection that reads, whichever way it is tried.
 #[tokio::test]
 async fn q2_a_reading_connection_writes_nothing() {
-    let Some(database) = Database::make() else { return };
+    let Some(database) = Database::make().await else { return };
     database.run(
         "CREATE TABLE t (a int); INSERT INTO t VALUES (1); CREATE SEQUENCE s;
          CREATE FUNCTION writes() RETURNS int LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES (2); RETURN 1; END $$;
@@ -265,7 +265,7 @@ async fn q2_a_reading_connection_writes_nothing() {
 /// Q2: one statement, by the protocol's own rule.
 #[tokio::test]
 async fn q2_stacked_statements_are_refused() {
-    let Some(database) = Database::make() else { return };
+    let Some(database) = Database::make().await else { return };
     database.run("CREATE TABLE t (a int)");
     for sql in [
         "SELECT 1; DROP TABLE t",
@@ -298,7 +298,7 @@ async fn q2_stacked_statements_are_refused() {
 /// Q2: names of the input are found in the catalog or refused, and are quoted.
 #[tokio::test]
 async fn q2_hostile_identifiers() {
-    let Some(database) = Database::make() else { return };
+    let Some(database) = Database::make().await else { return };
     database.run(r#"CREATE TABLE "Odd ""; DROP TABLE t; --" ("a""b" int, "select" text); CREATE TABLE t (a int)"#);
     let (connectors, fields) = (connectors(&[]), database.writable());
     let act = async |action: &str, input: Value| call(&connectors, fields.clone(), action, input).await;
@@ -349,7 +349,7 @@ async fn q2_hostile_identifiers() {
 /// L1: rows and bytes are bounded while they come, a single row too.
 #[tokio::test]
 async fn l1_large_results_are_cut_or_refused() {
-    let Some(database) = Database::make() else { return };
+    let Some(database) = Database::make().await else { return };
     let (connectors, fields) = (connectors(&[]), database.fields());
     let ask = async |input: Value| call(&connectors, fields.clone(), "query", input).await;
     // In the list of columns it is made row by row, as it is asked for.
@@ -400,7 +400,7 @@ async fn l1_large_results_are_cut_or_refused() {
 /// L1: what takes too long is ended on the server, by a word of ours: neither its own limit nor our absence is waited for.
 #[tokio::test]
 async fn l1_an_overdue_statement_is_cancelled_on_the_server() {
-    let Some(server) = Private::start() else { return };
+    let Some(server) = Private::start().await else { return };
     let open = connectors(&[server.authority.pem()]);
     let input = json!({ "sql": "SELECT pg_sleep(600)", "timeout": 1000 });
     let error = call(&open, server.fields("scram", "verify-full"), "query", input)
@@ -416,7 +416,7 @@ async fn l1_an_overdue_statement_is_cancelled_on_the_server() {
 /// L1: when the caller leaves, the server notices.
 #[tokio::test]
 async fn l1_a_statement_whose_caller_left_ends() {
-    let Some(database) = Database::make() else { return };
+    let Some(database) = Database::make().await else { return };
     let connectors = connectors(&[]);
     let input = json!({ "sql": "SELECT pg_sleep(600)", "timeout": 100_000 });
     let fields = database.fields();
@@ -434,7 +434,7 @@ async fn l1_a_statement_whose_caller_left_ends() {
 
 #[tokio::test]
 async fn values_and_places_must_agree() {
-    let Some(database) = Database::make() else { return };
+    let Some(database) = Database::make().await else { return };
     for (sql, params, pointer) in [
         ("SELECT $1::int", json!([]), "/params"),
         ("SELECT 1", json!([1]), "/params"),
@@ -455,7 +455,7 @@ async fn values_and_places_must_agree() {
 async fn r3_errors_tell_no_values() {
     static CARD: Canary = Canary::new("value of a query");
     static CELL: Canary = Canary::new("cell of a table");
-    let Some(database) = Database::make() else { return };
+    let Some(database) = Database::make().await else { return };
     database.run(&format!(
         "CREATE TABLE t (a text UNIQUE); INSERT INTO t VALUES ($${}$$)",
         &*CELL
@@ -490,7 +490,7 @@ async fn r3_errors_tell_no_values() {
 /// N3, N5: the judge of addresses stands before databases too, and our own is never reached.
 #[tokio::test]
 async fn n_refused_addresses() {
-    let Some(database) = Database::make() else { return };
+    let Some(database) = Database::make().await else { return };
     let fields = |host: &str| {
         let mut fields = database.fields();
         fields["host"] = json!(host);
@@ -539,7 +539,7 @@ async fn n_refused_addresses() {
 /// Passwords by each method, and never one in the clear.
 #[tokio::test]
 async fn signing_in() {
-    let Some(server) = Private::start() else { return };
+    let Some(server) = Private::start().await else { return };
     let open = connectors(&[server.authority.pem()]);
     let ask = async |user: &str, password: &str, sslmode: &str| {
         let mut fields = server.fields(user, sslmode);
@@ -586,7 +586,7 @@ async fn signing_in() {
 /// N6: certificates are verified, and nothing in a connection turns that off.
 #[tokio::test]
 async fn n6_tls_is_verified() {
-    let Some(server) = Private::start() else { return };
+    let Some(server) = Private::start().await else { return };
     let ask = async |open: &Connectors, more: Value| {
         let mut fields = server.fields("scram", "verify-full");
         for (name, value) in more.as_object().unwrap() {
@@ -626,7 +626,9 @@ async fn n6_tls_is_verified() {
         let error = ask(&trusting, json!({ "sslmode": mode })).await.unwrap_err();
         assert_eq!(error.code(), Code::ConnectorConfigInvalid);
     }
-    let Some(plain) = Private::without_tls() else { return };
+    let Some(plain) = Private::without_tls().await else {
+        return;
+    };
     let error = call(
         &trusting,
         plain.fields("scram", "require"),
@@ -643,7 +645,7 @@ async fn n6_tls_is_verified() {
 /// S003: the test asks for the version, and tells database and host.
 #[tokio::test]
 async fn the_test_of_the_documents() {
-    let Some(database) = Database::make() else { return };
+    let Some(database) = Database::make().await else { return };
     let connectors = connectors(&[]);
     let test = async |more: Value| {
         let mut fields = database.fields();

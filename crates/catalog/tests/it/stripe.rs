@@ -1,6 +1,7 @@
 //! Stripe as declared, through the library, against a server that answers from a script.
 
 mod facts;
+mod webhook;
 
 use std::collections::BTreeSet;
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What is sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sending<'a> {
     /// The request, with slots for the secrets.
     pub request: &'a Request,
@@ -57,8 +57,26 @@ impl Admitted {
     ///
     /// # Errors
     /// `HOST_NOT_ALLOWED`, `EGRESS_FORBIDDEN`, `UPSTREAM_…`, `CONNECTOR_ACTION_INPUT_INVALID` for what cannot be sent.
+    ///
+    /// Where the service refuses the tokens of a sign-in, they are renewed and it is sent once more.
     pub async fn exchange(&self, sending: Sending<'_>) -> Result<Answered> {
         self.may_send(sending.request)?;
+        let (used, bytes) = (self.tokens_in_use(), sending.bytes.clone());
+        let again = Sending {
+            bytes,
+            ..sending.clone()
+        };
+        let answered = self.exchange_once(sending).await?;
+        if answered.status != 401 || !holds_secrets(again.request) || !self.has_other_tokens(used.as_deref()).await {
+            return Ok(answered);
+        }
+        match self.uses() {
+            Ok(()) => self.exchange_once(again).await,
+            Err(_) => Ok(answered),
+        }
+    }
+
+    async fn exchange_once(&self, sending: Sending<'_>) -> Result<Answered> {
         let inner = &self.connectors.inner;
         let (deadline, allotted) = match sending.within {
             Some(within) => (self.deadline.min(Instant::now() + within), Allotted::Asked(within)),
@@ -94,9 +112,25 @@ impl Admitted {
     }
 
     fn may_send(&self, request: &Request) -> Result<()> {
-        let came_along = |opened: &Arc<Opened>| opened.id.is_none() && opened.loan.is_none();
+        if !holds_secrets(request) {
+            return Ok(());
+        }
+        self.may_send_secrets()
+    }
+
+    /// Whether code that holds the connection's secrets opened may send anything: what it writes into a request cannot be
+    /// seen in every form.
+    pub(crate) fn may_send_anywhere(&self) -> Result<()> {
+        match self.opened.as_ref().is_some_and(|opened| !opened.secrets.is_empty()) {
+            true => self.may_send_secrets(),
+            false => Ok(()),
+        }
+    }
+
+    fn may_send_secrets(&self) -> Result<()> {
+        let came_along = |opened: &Arc<Opened>| opened.id.is_none() && opened.loan.is_none() && !opened.is_default;
         let are_the_callers = self.opened.as_ref().is_none_or(came_along);
-        if !self.hosts.is_empty() || self.by.writes_credentials || are_the_callers || !holds_secrets(request) {
+        if !self.hosts.is_empty() || self.by.writes_credentials || are_the_callers {
             return Ok(());
         }
         let detail = "These credentials do not say which hosts they may be sent to, so only a caller who may write credentials \

@@ -48,6 +48,8 @@ mod tests {
     async fn a3_a_changed_allow_list_is_told_to_the_operator() {
         let key = MasterKey::generate(&SystemRandom).unwrap();
         let house = Connectors::builder()
+            .scope("tenant", crate::ScopeRule::Optional)
+            .connectors([])
             .store(MemoryStore::new())
             .key(key)
             .build()

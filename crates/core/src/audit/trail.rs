@@ -6,9 +6,9 @@ use super::{Actor, AuditEntry, Link, Trail};
 use crate::{
     clock::{Clock, Random, Timestamp},
     error::Result,
-    event::{Event, EventKind},
+    event::{EventKind, FeedEvent},
     id::{AuditId, EventId},
-    vault::Vault,
+    vault::LedgerVault,
 };
 
 /// Begins trails. One for the whole program.
@@ -16,12 +16,12 @@ use crate::{
 pub struct Trails {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    vault: Arc<dyn Vault>,
+    vault: Arc<dyn LedgerVault>,
 }
 
 impl Trails {
     /// Trails that take time and identifiers from here, and their links from the vault.
-    pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>, vault: Arc<dyn Vault>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>, vault: Arc<dyn LedgerVault>) -> Self {
         Self { clock, random, vault }
     }
 
@@ -116,8 +116,8 @@ impl<'a> TrailBuilder<'a> {
     }
 }
 
-fn event(clock: &dyn Clock, random: &dyn Random, at: Timestamp, kind: EventKind, subject: String) -> Result<Event> {
-    Ok(Event {
+fn event(clock: &dyn Clock, random: &dyn Random, at: Timestamp, kind: EventKind, subject: String) -> Result<FeedEvent> {
+    Ok(FeedEvent {
         id: EventId::new(clock, random)?,
         at,
         kind,

@@ -55,20 +55,8 @@ impl Connectors {
         action: BatchAction,
         ids: &[ConnectionId],
     ) -> Result<Vec<Result<Done>>> {
-        let refused = |pointer: String, message: String| {
-            let detail = "The connections of a batch are not usable: see `fields`.";
-            Err(Error::new(Code::RequestInvalid, detail).field(pointer, message))
-        };
-        if ids.is_empty() || ids.len() > MAX_BATCH {
-            return refused("/connections".to_owned(), format!("must be 1 to {MAX_BATCH} of them"));
-        }
-        let mut seen = BTreeSet::new();
-        if let Some(place) = ids.iter().position(|id| !seen.insert(*id)) {
-            return refused(
-                format!("/connections/{place}"),
-                "is named twice; name it once".to_owned(),
-            );
-        }
+        let about = self.about(by.tenant, "batch", |about| about);
+        self.heeded(about, check(ids))?;
         let each = ids.iter().map(|id| self.do_one(by, action, *id)).collect::<Vec<_>>();
         Ok(stream::iter(each).buffered(BATCH_AT_ONCE).collect().await)
     }
@@ -94,4 +82,23 @@ impl Connectors {
             }),
         }
     }
+}
+
+/// Whether there are as many as may be, each once.
+fn check(ids: &[ConnectionId]) -> Result<()> {
+    let refused = |pointer: String, message: String| {
+        let detail = "The connections of a batch are not usable: see `fields`.";
+        Err(Error::new(Code::RequestInvalid, detail).field(pointer, message))
+    };
+    if ids.is_empty() || ids.len() > MAX_BATCH {
+        return refused("/connections".to_owned(), format!("must be 1 to {MAX_BATCH} of them"));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(place) = ids.iter().position(|id| !seen.insert(*id)) {
+        return refused(
+            format!("/connections/{place}"),
+            "is named twice; name it once".to_owned(),
+        );
+    }
+    Ok(())
 }

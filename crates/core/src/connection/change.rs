@@ -13,24 +13,48 @@ use crate::{
     audit::Actor,
     connector::{Accepted, Connector},
     connectors::Connectors,
-    credential::expiry::is_over,
     environment::{Environment, mismatch},
     error::{Code, Error, Result},
     event::EventKind,
+    http::redact::Redactor,
     id::{ConnectionId, CredentialId},
     lent::{Lent, by_own_names, laid_over},
-    limits::MAX_UPDATE_ATTEMPTS,
     merged::{Held, Merged, config_text, stored},
-    opened::Opened,
+    scope::Scope,
+    secret::Secret,
     store::{ConnectionRow, Health, HealthState, Inserted, Updated},
+    veiled::{is_veiled, parted},
 };
+
+/// What lies in a connection beside what its connector's fields say: what came of signing in.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// Public fields that the sign-in told.
+    pub(crate) kept: Vec<(String, Tree)>,
+    /// The tokens, to be sealed.
+    pub(crate) secret: Option<(&'static str, Secret)>,
+    /// What is known of them without opening them.
+    pub(crate) oauth: Option<String>,
+}
+
+impl Beside {
+    fn lay(&self, fields: &mut Accepted) {
+        if let Tree::Object(public) = &mut fields.public {
+            public.retain(|(name, _)| self.kept.iter().all(|(kept, _)| kept != name));
+            public.extend(self.kept.iter().cloned());
+        }
+        let secret = self.secret.iter();
+        let secret = secret.map(|(name, secret)| ((*name).to_owned(), Secret::new(secret.reveal().clone())));
+        fields.secrets.extend(secret);
+    }
+}
 
 /// A row as it shall be, and what to say of the change.
 pub(super) struct Change {
-    row: ConnectionRow,
-    action: &'static str,
-    detail: Value,
-    events: Vec<EventKind>,
+    pub(super) row: ConnectionRow,
+    pub(super) action: &'static str,
+    pub(super) detail: Value,
+    pub(super) events: Vec<EventKind>,
 }
 
 impl Change {
@@ -41,13 +65,27 @@ impl Change {
 
 impl Connectors {
     /// Writes a new row; `None` when its name is taken.
-    pub(super) async fn insert(&self, by: &Actor, connect: &Connect, name: &str) -> Result<Option<ConnectionRow>> {
+    pub(crate) async fn insert(
+        &self,
+        by: &Actor,
+        connect: &Connect,
+        name: &str,
+        beside: &Beside,
+    ) -> Result<Option<ConnectionRow>> {
         let connector = self.registry().get(&connect.connector)?;
         let display_name = connect
             .display_name
             .clone()
             .unwrap_or_else(|| connector.descriptor().name.clone());
-        let (environment, fields) = self.fields_of(by, &connector, connect).await?;
+        let (environment, mut fields) = self.fields_of(by, &connector, connect).await?;
+        beside.lay(&mut fields);
+        let mut config = config_text(&fields.public)?;
+        if connect.credential.is_none()
+            && let Some((open, veiled)) = self.veil(connector.id(), &fields.auth, &config)?
+        {
+            config = open;
+            fields.secrets.extend(veiled);
+        }
         let now = self.inner.clock.now();
         let mut row = ConnectionRow {
             id: ConnectionId::new(&*self.inner.clock, &*self.inner.random)?,
@@ -60,22 +98,28 @@ impl Connectors {
             description: connect.description.clone(),
             sync_frequency: connect.sync_frequency,
             auth: fields.auth,
-            config: config_text(&fields.public)?,
+            config,
             credential: connect.credential,
             secrets: BTreeMap::new(),
             secret_version: 1,
+            oauth: beside.oauth.clone(),
             enabled: true,
             health: Health {
                 state: HealthState::Untested,
                 reason: None,
                 since: now,
             },
+            webhook: None,
+            last_delivery: None,
             version: 1,
             created_by: by.name.clone(),
             created_at: now,
             updated_at: now,
         };
         self.seal_into(&mut row, &fields.secrets).await?;
+        if connector.takes_webhooks() {
+            row.webhook = Some(self.new_webhook(&row).await?);
+        }
         let detail = json!({
             "connector": row.connector, "name": row.name, "scope": row.scope, "environment": environment,
             "credential": row.credential,
@@ -87,18 +131,24 @@ impl Connectors {
             detail,
             &[EventKind::ConnectorConnected],
         )?;
-        match self.inner.store.insert_connection(row.clone(), trail).await? {
+        let written = row.clone();
+        // To the end, so that it is told of even if the caller is gone before.
+        let outcome = self
+            .to_the_end(async move |connectors| connectors.inner.store.insert_connection(written, trail).await)
+            .await?;
+        match outcome {
             Inserted::Inserted => Ok(Some(row)),
             Inserted::Taken(_) => Ok(None),
         }
     }
 
     /// Connects an existing row anew; `None` when somebody changed it meanwhile.
-    pub(super) async fn replace(
+    pub(crate) async fn replace(
         &self,
         by: &Actor,
         old: ConnectionRow,
         connect: &Connect,
+        beside: &Beside,
     ) -> Result<Option<ConnectionRow>> {
         by.may_use(old.environment, "connection")?;
         if let Some(asked) = connect.environment.filter(|asked| *asked != old.environment) {
@@ -112,7 +162,8 @@ impl Connectors {
             environment: Some(old.environment),
             ..connect.clone()
         };
-        let (_, fields) = self.fields_of(by, &connector, &within).await?;
+        let (_, mut fields) = self.fields_of(by, &connector, &within).await?;
+        beside.lay(&mut fields);
         let (version, mut row) = (old.version, old);
         if let Some(display_name) = &connect.display_name {
             row.display_name = display_name.clone();
@@ -124,6 +175,7 @@ impl Connectors {
         row.auth = fields.auth;
         row.config = config_text(&fields.public)?;
         row.credential = connect.credential;
+        row.oauth = beside.oauth.clone();
         row.health = self.untested();
         self.reseal(&mut row, fields.secrets, &BTreeSet::new()).await?;
         let detail = json!({ "connector": row.connector, "name": row.name, "again": true });
@@ -201,26 +253,19 @@ impl Connectors {
                 let Some(config) = &patch.config else {
                     return Ok(changed);
                 };
-                let held = Held {
-                    auth: &old.auth,
-                    config: &old.config,
-                    secrets: &old.secrets,
-                };
-                let merged = Merged::of(&connector, &held, config)?;
-                if merged.changed.is_empty() {
+                let own = self.lay_over_own(&connector, old, row, config).await?;
+                if own.is_empty() {
                     return Ok(changed);
                 }
-                row.config = config_text(&merged.public)?;
-                if !merged.secrets.is_empty() || merged.kept.len() != row.secrets.len() {
-                    self.reseal(row, merged.secrets, &merged.kept).await?;
-                }
-                changed.extend(merged.changed);
+                changed.extend(own);
             }
             None => {
                 let config = patch.config.clone().unwrap_or_else(|| Json::from_value(&json!({})));
                 let accepted = connector.accept(None, &config)?;
+                judge_accepted(&connector, &accepted, &old.scope).await?;
                 row.auth = accepted.auth;
                 row.config = config_text(&accepted.public)?;
+                row.oauth = None;
                 self.reseal(row, accepted.secrets, &BTreeSet::new()).await?;
                 changed.push("config".to_owned());
             }
@@ -237,6 +282,7 @@ impl Connectors {
                 };
                 let over = over(old, credential, given)?;
                 let accepted = lent.accepted(&connector, Some(&over))?;
+                judge_accepted(&connector, &accepted, &old.scope).await?;
                 let over = laid_over(&connector, &accepted.auth, &over)?;
                 row.config = config_text(&Tree::Object(over.into_iter().collect()))?;
                 if row.config != old.config {
@@ -246,12 +292,86 @@ impl Connectors {
                     return Ok(changed);
                 }
                 row.auth = accepted.auth;
+                row.oauth = None;
                 self.reseal(row, BTreeMap::new(), &BTreeSet::new()).await?;
             }
         }
         row.credential = credential;
         row.health = self.untested();
         Ok(changed)
+    }
+
+    /// Asks the connector's own judge about a wish, before anything is stored.
+    pub(crate) async fn judge_wish(&self, by: &Actor, connect: &Connect) -> Result<()> {
+        let connector = self.registry().get(&connect.connector)?;
+        if !connector.judges() {
+            return Ok(());
+        }
+        let accepted = match connect.credential {
+            None => connector.accept(connect.auth.as_deref(), &connect.config)?,
+            Some(credential) => {
+                let lent = self.lent_afresh(by, credential).await?;
+                lent.accepted(&connector, Some(&connect.config))?
+            }
+        };
+        judge_accepted(&connector, &accepted, &connect.scope).await
+    }
+
+    /// The same for a row's fields as a patch wants them, with the secrets that stay.
+    async fn judge_merged(&self, connector: &Connector, old: &ConnectionRow, merged: &Merged) -> Result<()> {
+        if !connector.judges() {
+            return Ok(());
+        }
+        let stored = self.open_secrets(old).await?;
+        let secret = |name: &str| {
+            let kept = merged.kept.contains(name).then(|| stored.get(name)).flatten();
+            merged.secrets.get(name).or(kept)
+        };
+        let judged = connector.judge(&old.auth, &merged.public, secret, &old.scope).await;
+        let secrets = merged.secrets.values().chain(stored.values());
+        judged.map_err(|error| without(error, secrets))
+    }
+
+    /// The same for fields that the connection holds itself.
+    async fn lay_over_own(
+        &self,
+        connector: &Connector,
+        old: &ConnectionRow,
+        row: &mut ConnectionRow,
+        patch: &Json,
+    ) -> Result<Vec<String>> {
+        // What is no secret is laid over as it is, however it lies there.
+        let (veiled, secrets): (BTreeMap<_, _>, BTreeMap<_, _>) = old
+            .secrets
+            .clone()
+            .into_iter()
+            .partition(|(name, _)| is_veiled(connector, &old.auth, name));
+        let open = match veiled.is_empty() {
+            true => None,
+            false => Some(self.unveiled(connector, old).await?.config),
+        };
+        let veiled: BTreeSet<String> = veiled.into_keys().collect();
+        let held = Held {
+            auth: &old.auth,
+            config: open.as_ref().map_or(&old.config, |open| open.text()),
+            secrets: &secrets,
+            veiled: &veiled,
+        };
+        let merged = Merged::of(connector, &held, patch)?;
+        if merged.changed.is_empty() {
+            return Ok(merged.changed);
+        }
+        self.judge_merged(connector, old, &merged).await?;
+        // What lay sealed stays sealed, whoever lists it no more.
+        let (open, mut new) = parted(merged.public.as_object().unwrap_or_default(), &veiled);
+        new.extend(merged.secrets);
+        row.config = config_text(&open)?;
+        let is_new = !new.is_empty() || merged.kept.len() != secrets.len();
+        row.secrets = secrets;
+        if is_new {
+            self.reseal(row, new, &merged.kept).await?;
+        }
+        Ok(merged.changed)
     }
 
     /// Where a new connection belongs, and its fields: its own, or what it lays over its credential's.
@@ -286,9 +406,33 @@ impl Connectors {
         Ok(lent)
     }
 
+    /// Gives a row's webhooks a new address; `None` when somebody changed the row meanwhile.
+    pub(crate) async fn rotated(&self, by: &Actor, mut row: ConnectionRow) -> Result<Option<ConnectionRow>> {
+        let version = row.version;
+        let webhook = self.new_webhook(&row).await?;
+        let detail = json!({ "connector": row.connector, "name": row.name, "address": webhook.version });
+        row.webhook = Some(webhook);
+        let change = Change {
+            row,
+            action: "connection.webhook_rotated",
+            detail,
+            events: vec![EventKind::ConnectorUpdated],
+        };
+        self.write(by, change, version).await
+    }
+
     /// Writes a changed row, if the stored one still has `version`.
     pub(super) async fn write(&self, by: &Actor, change: Change, version: u64) -> Result<Option<ConnectionRow>> {
         let mut row = change.row;
+        self.veil_row(&mut row).await?;
+        // Its connector may take webhooks only since the row was written last.
+        let takes_webhooks = self
+            .registry()
+            .get(&row.connector)
+            .is_ok_and(|connector| connector.takes_webhooks());
+        if takes_webhooks && row.webhook.is_none() {
+            row.webhook = Some(self.new_webhook(&row).await?);
+        }
         row.version = version + 1;
         row.updated_at = self.inner.clock.now();
         let trail = self.trail(by, change.action, row.id, change.detail, &change.events)?;
@@ -304,91 +448,28 @@ impl Connectors {
         Ok((outcome == Updated::Updated).then_some(row))
     }
 
-    /// Writes down what a test found out, unless the secrets changed while it ran: then it says nothing of the new ones.
-    pub(crate) async fn save_health(
-        &self,
-        by: &Actor,
-        id: ConnectionId,
-        tested: &Opened,
-        state: HealthState,
-        reason: Option<&str>,
-    ) -> Result<()> {
-        for _ in 0..MAX_UPDATE_ATTEMPTS {
-            let row = self.connection_row(by, id).await?;
-            if !self.holds_what_was_tested(by, &row, tested).await? || self.write_health(by, row, state, reason).await?
-            {
-                return Ok(());
-            }
-        }
-        Err(super::conflict())
-    }
-
-    /// Writes down that a test found the connection's credential expired, unless it was given more time or other secrets
-    /// meanwhile: whoever does so raises the row's version too.
-    pub(crate) async fn save_expired(&self, by: &Actor, id: ConnectionId, reason: &str) -> Result<()> {
-        for _ in 0..MAX_UPDATE_ATTEMPTS {
-            let row = self.connection_row(by, id).await?;
-            let Some(credential) = row.credential else {
-                return Ok(());
-            };
-            let expires_at = self.credential_row(by, credential).await?.expires_at;
-            if !is_over(expires_at, self.inner.clock.now())
-                || self.write_health(by, row, HealthState::Failing, Some(reason)).await?
-            {
-                return Ok(());
-            }
-        }
-        Err(super::conflict())
-    }
-
-    /// Writes down a connection's health, with an event if its state is another; `false` when somebody changed the row.
-    async fn write_health(
-        &self,
-        by: &Actor,
-        mut row: ConnectionRow,
-        state: HealthState,
-        reason: Option<&str>,
-    ) -> Result<bool> {
-        let (changed, version) = (row.health.state != state, row.version);
-        let since = match changed {
-            true => self.inner.clock.now(),
-            false => row.health.since,
-        };
-        row.health = Health {
-            state,
-            reason: reason.map(str::to_owned),
-            since,
-        };
+    /// Writes a row whose tokens say more than before; `false` when somebody changed it meanwhile.
+    pub(crate) async fn write_row(&self, by: &Actor, row: ConnectionRow, action: &'static str) -> Result<bool> {
+        let version = row.version;
         let change = Change {
             row,
-            action: "connection.tested",
-            detail: json!({ "health": state }),
-            events: changed
-                .then_some(EventKind::ConnectorHealthChanged)
-                .into_iter()
-                .collect(),
+            action,
+            detail: json!({}),
+            events: vec![EventKind::ConnectorUpdated],
         };
         Ok(self.write(by, change, version).await?.is_some())
     }
+}
 
-    /// Asked after the row was read: whoever gives its credential new secrets raises the row's version too.
-    async fn holds_what_was_tested(&self, by: &Actor, row: &ConnectionRow, tested: &Opened) -> Result<bool> {
-        Ok(match (&tested.loan, row.credential) {
-            (None, None) => row.secret_version == tested.secret_version,
-            (Some(loan), Some(credential)) if loan.credential == credential => {
-                self.credential_row(by, credential).await?.secret_version == loan.secret_version
-            }
-            _ => false,
-        })
-    }
+async fn judge_accepted(connector: &Connector, accepted: &Accepted, scope: &Scope) -> Result<()> {
+    let secret = |name: &str| accepted.secrets.get(name);
+    let judged = connector.judge(&accepted.auth, &accepted.public, secret, scope).await;
+    judged.map_err(|error| without(error, accepted.secrets.values()))
+}
 
-    pub(crate) fn untested(&self) -> Health {
-        Health {
-            state: HealthState::Untested,
-            reason: None,
-            since: self.inner.clock.now(),
-        }
-    }
+/// What a judge says may quote what he judged.
+fn without<'a>(error: Error, secrets: impl Iterator<Item = &'a Secret>) -> Error {
+    error.scrubbed(&Redactor::new(secrets.map(|secret| secret.reveal().as_str())))
 }
 
 /// The fields that shall be laid over a credential's: those of before with the patch's over them, unless the credential

@@ -15,6 +15,7 @@ use crate::{
     merged::stored,
     scope::Scope,
     store::{ConnectionRow, HealthState, SealedField},
+    webhook::WebhookAddress,
 };
 
 /// A connection as everybody may see it: no secret in it, sealed or open.
@@ -45,6 +46,9 @@ pub struct Connection {
     pub enabled: bool,
     /// What was last found out about it.
     pub health: HealthView,
+    /// Of its webhooks, where its connector takes any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookView>,
     /// The credential that holds the secrets; they stand in the connection itself, unless given.
     #[serde(rename = "credentialId")]
     pub credential: Option<CredentialId>,
@@ -108,6 +112,52 @@ pub struct HealthView {
     pub since: Timestamp,
 }
 
+/// What may be seen of a connection's webhooks.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookView {
+    /// Where they arrive. Only who connects it, or asks for it by itself, is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<WebhookAddress>,
+    /// Since when they arrive there.
+    #[schemars(with = "Rfc3339")]
+    pub since: Timestamp,
+    /// When the last one arrived that had to prove itself.
+    #[schemars(with = "Option<Rfc3339>")]
+    pub last_event_at: Option<Timestamp>,
+    /// What became of it.
+    pub last_event_result: Option<DeliveryResult>,
+    /// Why it was not taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What became of a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryResult {
+    /// It was taken.
+    Success,
+    /// It was refused, or its handler failed.
+    Error,
+}
+
+impl WebhookView {
+    fn of(row: &ConnectionRow) -> Option<Self> {
+        let last = row.last_delivery.as_ref();
+        row.webhook.as_ref().map(|webhook| Self {
+            address: None,
+            since: webhook.since,
+            last_event_at: last.map(|last| last.at),
+            last_event_result: last.map(|last| match last.error {
+                None => DeliveryResult::Success,
+                Some(_) => DeliveryResult::Error,
+            }),
+            error: last.and_then(|last| last.error.clone()),
+        })
+    }
+}
+
 /// A connection's state in one word, a function of what is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -156,6 +206,7 @@ impl Connection {
                 reason: row.health.reason.clone(),
                 since: row.health.since,
             },
+            webhook: WebhookView::of(row),
             credential: row.credential,
             config: stored(&row.config)?,
             secrets: SecretView::all(&row.secrets),

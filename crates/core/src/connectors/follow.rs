@@ -86,7 +86,22 @@ impl Connectors {
                 | EventKind::UserCreated
                 | EventKind::MemberInvited
                 | EventKind::MemberAdded
-                | EventKind::SessionCreated,
+                | EventKind::SessionCreated
+                // These stand in no feed.
+                | EventKind::ActionStarted
+                | EventKind::ActionCompleted
+                | EventKind::ActionFailed
+                | EventKind::OauthStarted
+                | EventKind::OauthFailed
+                | EventKind::WebhookReceived
+                | EventKind::WebhookProcessed
+                | EventKind::WebhookFailed
+                | EventKind::AdapterGet
+                | EventKind::AdapterList
+                | EventKind::AdapterUpsert
+                | EventKind::AdapterUpdate
+                | EventKind::AdapterDelete
+                | EventKind::ErrorOccurred,
             ) => return Ok(()),
             Some(EventKind::TenantDeleted) => {
                 self.forget_tenant(row.tenant);
@@ -109,7 +124,9 @@ impl Connectors {
                 | EventKind::UserUpdated
                 | EventKind::MemberUpdated
                 | EventKind::MemberRemoved
-                | EventKind::SessionEnded,
+                | EventKind::SessionEnded
+                | EventKind::OauthCompleted
+                | EventKind::OauthRefreshed,
             )
             | None => {}
         }
@@ -161,6 +178,8 @@ mod tests {
         let house = || {
             let key = MasterKey::parse(key.reveal()).unwrap();
             Connectors::builder()
+                .scope("tenant", crate::ScopeRule::Optional)
+                .connectors([])
                 .shared_store(store.clone())
                 .key(key)
                 .build()

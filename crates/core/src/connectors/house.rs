@@ -27,6 +27,7 @@ impl Connectors {
     async fn tidy(&self, calls_kept: Option<Duration>) -> Result<()> {
         self.publish_heads().await?;
         self.prune_feed().await?;
+        self.prune_tests().await?;
         let Some(kept) = calls_kept else { return Ok(()) };
         let kept = SignedDuration::try_from(kept).unwrap_or(SignedDuration::MAX);
         // A time before all times is one before which nothing was called.

@@ -119,7 +119,13 @@ mod tests {
 
     fn house(store: MemoryStore) -> Connectors {
         let key = MasterKey::generate(&SystemRandom).unwrap();
-        Connectors::builder().store(store).key(key).build().unwrap()
+        Connectors::builder()
+            .scope("tenant", crate::ScopeRule::Optional)
+            .connectors([])
+            .store(store)
+            .key(key)
+            .build()
+            .unwrap()
     }
 
     #[tokio::test(start_paused = true)]

@@ -67,10 +67,14 @@ impl Connectors {
     /// # Errors
     /// `NOT_FOUND`, `ENVIRONMENT_MISMATCH`, `REQUEST_INVALID`, `CONNECTOR_CONFIG_INVALID` with pointers into `/data`.
     pub async fn update_credential(&self, by: &Actor, id: CredentialId, patch: CredentialPatch) -> Result<Credential> {
-        check_description(patch.description.as_ref().and_then(Option::as_deref))?;
-        let metadata = patch.metadata.as_ref().map(|metadata| metadata_text(Some(metadata)));
-        let metadata = metadata.transpose()?;
-        self.change_credential(by, id, &Wish::Patch(&patch, metadata)).await
+        let about = self.about(by.tenant, "credential.update", |about| about);
+        self.heed(about, async {
+            check_description(patch.description.as_ref().and_then(Option::as_deref))?;
+            let metadata = patch.metadata.as_ref().map(|metadata| metadata_text(Some(metadata)));
+            let metadata = metadata.transpose()?;
+            self.change_credential(by, id, &Wish::Patch(&patch, metadata)).await
+        })
+        .await
     }
 
     /// Gives a credential new secrets.
@@ -78,7 +82,11 @@ impl Connectors {
     /// # Errors
     /// Those of [`update_credential`](Self::update_credential); `REQUEST_INVALID` when no secret is new.
     pub async fn rotate_credential(&self, by: &Actor, id: CredentialId, rotation: Rotation) -> Result<Credential> {
-        self.change_credential(by, id, &Wish::Rotate(&rotation)).await
+        let about = self.about(by.tenant, "credential.rotate", |about| about);
+        self.heed(about, async {
+            self.change_credential(by, id, &Wish::Rotate(&rotation)).await
+        })
+        .await
     }
 
     async fn change_credential(&self, by: &Actor, id: CredentialId, wish: &Wish<'_>) -> Result<Credential> {
@@ -221,6 +229,7 @@ impl Connectors {
             auth: row.auth.as_deref().unwrap_or_default(),
             config: &row.config,
             secrets: &row.secrets,
+            veiled: &BTreeSet::new(),
         };
         let merged = Merged::of(&connector, &held, data).map_err(|error| error.moved("/config", "/data"))?;
         let secrets = !merged.secrets.is_empty() || merged.kept.len() != row.secrets.len();

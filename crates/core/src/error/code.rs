@@ -97,6 +97,8 @@ codes! {
     ConnectorActionOutputInvalid = "CONNECTOR_ACTION_OUTPUT_INVALID",
     /// The upstream understood the call and refused it.
     ConnectorActionFailed = "CONNECTOR_ACTION_FAILED",
+    /// There is a connection of this name already, and the caller asked for a new one.
+    ConnectorAlreadyConnected = "CONNECTOR_ALREADY_CONNECTED",
     /// Nothing is connected for this scope and connector.
     ConnectorNotConnected = "CONNECTOR_NOT_CONNECTED",
     /// The connection's configuration does not fit the connector.
@@ -115,6 +117,37 @@ codes! {
     ConnectorIdTaken = "CONNECTOR_ID_TAKEN",
     /// The connector's type that a body names is none of the catalog's.
     ConnectorTypeUnknown = "CONNECTOR_TYPE_UNKNOWN",
+
+    /// A connector in Rust does not say what one connects it with.
+    ConnectorBuildConfigRequired = "CONNECTOR_BUILD_CONFIG_REQUIRED",
+    /// The builder was told of no scope.
+    ConnectorBuildScopesRequired = "CONNECTOR_BUILD_SCOPES_REQUIRED",
+    /// The builder was told of no connector.
+    ConnectorBuildConnectorsRequired = "CONNECTOR_BUILD_CONNECTORS_REQUIRED",
+
+    // Signing in to a service.
+    /// The connector declares no way to sign in with OAuth.
+    ConnectorOauthNotConfigured = "CONNECTOR_OAUTH_NOT_CONFIGURED",
+    /// The state that came back is unknown, used, too old, or another browser's.
+    ConnectorOauthStateInvalid = "CONNECTOR_OAUTH_STATE_INVALID",
+    /// The service gave no tokens.
+    ConnectorOauthTokenFailed = "CONNECTOR_OAUTH_TOKEN_FAILED",
+    /// The service's answer holds no tokens that can be read.
+    ConnectorOauthParseTokenFailed = "CONNECTOR_OAUTH_PARSE_TOKEN_FAILED",
+    /// The service's answer does not tell who signed in.
+    ConnectorOauthParseUserinfoFailed = "CONNECTOR_OAUTH_PARSE_USERINFO_FAILED",
+    /// The tokens are over and cannot be renewed.
+    ConnectorOauthRefreshFailed = "CONNECTOR_OAUTH_REFRESH_FAILED",
+    /// The connector declares how one signs in, and this version does not sign in for it.
+    OauthNotSupported = "OAUTH_NOT_SUPPORTED",
+
+    // Webhooks that arrive.
+    /// The connector takes no webhooks.
+    ConnectorWebhookNotConfigured = "CONNECTOR_WEBHOOK_NOT_CONFIGURED",
+    /// The delivery's payload is not what the connector declares.
+    ConnectorWebhookValidationFailed = "CONNECTOR_WEBHOOK_VALIDATION_FAILED",
+    /// The delivery does not prove that it comes from the service.
+    ConnectorWebhookVerificationFailed = "CONNECTOR_WEBHOOK_VERIFICATION_FAILED",
 
     // Connections and credentials.
     /// A status that there is not, or that cannot be asked for.
@@ -181,9 +214,9 @@ codes! {
     ConnectorEncryptFailed = "CONNECTOR_ENCRYPT_FAILED",
     /// A sealed value does not open: it was moved, altered, or sealed with another key.
     ConnectorDecryptFailed = "CONNECTOR_DECRYPT_FAILED",
-    /// No key was given to the builder.
+    /// No key was given to the builder, or to an import of old values.
     ConnectorEncryptionSecretRequired = "CONNECTOR_ENCRYPTION_SECRET_REQUIRED",
-    /// No store was given to the builder.
+    /// No store was given to the builder, or an adapter only, and this needs a whole store.
     ConnectorDatabaseRequired = "CONNECTOR_DATABASE_REQUIRED",
     /// The store failed.
     ConnectorDatabaseFailed = "CONNECTOR_DATABASE_FAILED",

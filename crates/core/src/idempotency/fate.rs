@@ -53,7 +53,15 @@ pub(super) fn of(error: &Error) -> Fate {
         | Code::ConnectorNotFound
         | Code::ConnectorActionNotFound
         | Code::ConnectorActionInputInvalid
+        | Code::ConnectorAlreadyConnected
         | Code::ConnectorNotConnected
+        | Code::ConnectorOauthNotConfigured
+        | Code::OauthNotSupported
+        | Code::ConnectorOauthStateInvalid
+        | Code::ConnectorOauthRefreshFailed
+        | Code::ConnectorWebhookNotConfigured
+        | Code::ConnectorWebhookValidationFailed
+        | Code::ConnectorWebhookVerificationFailed
         | Code::ConnectorConfigInvalid
         | Code::ConnectorDefaultConfigRequired
         | Code::ConnectorScopeInvalid
@@ -93,6 +101,10 @@ pub(super) fn of(error: &Error) -> Fate {
         | Code::UpstreamAnswerTooLarge
         | Code::UpstreamAnswerInvalid
         | Code::SmtpOutcomeUnknown
+        // A code is used up whether or not its answer could be read.
+        | Code::ConnectorOauthTokenFailed
+        | Code::ConnectorOauthParseTokenFailed
+        | Code::ConnectorOauthParseUserinfoFailed
         | Code::ConnectorDatabaseFailed
         // Said before anything is sent (and marked so), and of an answer for which there was no memory left.
         | Code::Overloaded
@@ -104,6 +116,9 @@ pub(super) fn of(error: &Error) -> Fate {
         | Code::MasterKeyMismatch
         | Code::ConnectorEncryptionSecretRequired
         | Code::ConnectorDatabaseRequired
+        | Code::ConnectorBuildConfigRequired
+        | Code::ConnectorBuildScopesRequired
+        | Code::ConnectorBuildConnectorsRequired
         | Code::DataFolderLocked
         | Code::DataFromNewerVersion
         | Code::ConfigInvalid

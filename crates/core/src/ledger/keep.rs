@@ -54,6 +54,9 @@ impl Connectors {
         self.inner.begun.ended().await;
         let flushed = self.flush(true).await;
         let published = self.publish_heads().await;
+        self.inner.events.close().await;
+        // Others would find out by themselves, later.
+        let _ = self.inner.store.end_process(self.inner.process).await;
         flushed.and(published)
     }
 

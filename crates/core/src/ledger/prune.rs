@@ -108,6 +108,7 @@ endpoints: [{ id: look, method: GET, path: /look, auth: none }]
     async fn old_calls_are_taken_out_and_what_is_left_verifies() {
         let clock = Arc::new(TestClock::at("2026-08-01T09:00:00Z".parse().unwrap()));
         let house = Connectors::builder()
+            .scope("tenant", crate::ScopeRule::Optional)
             .store(MemoryStore::new())
             .clock(clock.clone())
             .key(MasterKey::generate(&SystemRandom).unwrap())

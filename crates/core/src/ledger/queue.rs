@@ -122,6 +122,12 @@ impl Ledger {
         self.rows().waiting.len()
     }
 
+    /// How many rows are in memory, whatever becomes of them.
+    #[cfg(test)]
+    pub(crate) fn waiting_rows(&self) -> usize {
+        self.rows().taken
+    }
+
     /// Puts what was refused and is due, and up to `most` rows of those that wait, on their way, but no more than a batch;
     /// says how many waited. None while others are on their way.
     pub(super) fn send(&self, most: usize) -> usize {

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{Limit, Rates, Spent, Standing};
+use super::{Limit, Processes, Rates, Spent, Standing};
 use crate::{
     audit::Actor,
     clock::Timestamp,
@@ -28,9 +28,10 @@ pub struct RateLimits {
     pub wrong_keys_per_source: Option<Limit>,
 }
 
-/// The counters of one process.
+/// The counters of one process, each of which keeps this process's share of its limit.
 pub(crate) struct RateGate {
     limits: RateLimits,
+    processes: Processes,
     keys: Rates<String>,
     tenants: Rates<TenantId>,
     tests: Rates<TenantId>,
@@ -44,14 +45,37 @@ pub(crate) type PerConnection = (u32, Limit);
 
 impl RateGate {
     pub(crate) fn new(limits: RateLimits) -> Self {
+        let processes = Processes::default();
         Self {
             limits,
-            keys: Rates::new(COUNTED_KEYS),
-            tenants: Rates::new(COUNTED_TENANTS),
-            tests: Rates::new(COUNTED_TENANTS),
-            sources: Rates::new(COUNTED_SOURCES),
-            connections: Rates::new(COUNTED_CONNECTIONS),
+            keys: Rates::shared(COUNTED_KEYS, &processes),
+            tenants: Rates::shared(COUNTED_TENANTS, &processes),
+            tests: Rates::shared(COUNTED_TENANTS, &processes),
+            sources: Rates::shared(COUNTED_SOURCES, &processes),
+            connections: Rates::shared(COUNTED_CONNECTIONS, &processes),
+            processes,
         }
+    }
+
+    /// Keeps the share of each limit from now on that falls to one of so many processes; answers of how many it was.
+    pub(crate) fn share_among(&self, processes: u32) -> u32 {
+        self.processes.set(processes)
+    }
+
+    fn often(&self, limit: Limit) -> String {
+        match self.processes.count() {
+            1 => often(limit),
+            many => format!("{}, by all {many} processes together", often(limit)),
+        }
+    }
+
+    fn refused(&self, what: &str, limit: Limit, setting: &str, wait: Duration) -> Error {
+        let detail = format!(
+            "{what}: the limit is {}. Try again in {}; an operator can change it (`limits.{setting}`).",
+            self.often(limit),
+            seconds(wait)
+        );
+        Error::new(Code::RateLimited, detail).retry(Retry::After(wait))
     }
 
     /// Whether a tenant may test a connection now.
@@ -62,7 +86,7 @@ impl RateGate {
         let taken = self.tests.take(&tenant, limit, now);
         taken.map(drop).map_err(|spent| {
             let what = "Too many tests of connections were asked for";
-            refused(what, limit, "tests_per_tenant", spent.wait)
+            self.refused(what, limit, "tests_per_tenant", spent.wait)
         })
     }
 
@@ -100,7 +124,7 @@ impl RateGate {
                 let detail = format!(
                     "Over one connection {name} takes this action {}, as its manifest says (`rateLimit` of the endpoint): \
                      try again in {}.",
-                    often(limit),
+                    self.often(limit),
                     seconds(spent.wait)
                 );
                 rests(detail, spent.wait)
@@ -123,7 +147,7 @@ impl RateGate {
             };
             let detail = format!(
                 "One connection of {name} is used {}, {says}: try again in {}.",
-                often(limit),
+                self.often(limit),
                 seconds(spent.wait)
             );
             rests(detail, spent.wait)
@@ -150,7 +174,10 @@ impl Connectors {
                 Ok(standing) => Some(standing),
                 Err(Spent { standing, wait }) => {
                     let what = "This caller sent too many requests";
-                    return (Some(standing), Err(refused(what, limit, "requests_per_key", wait)));
+                    return (
+                        Some(standing),
+                        Err(rates.refused(what, limit, "requests_per_key", wait)),
+                    );
                 }
             },
         };
@@ -166,7 +193,10 @@ impl Connectors {
                 // Refused for the others' haste, it is not held against this one.
                 rates.keys.give_back(by.name.as_str());
                 let what = "All callers of this tenant together sent too many requests";
-                (Some(standing), Err(refused(what, limit, "requests_per_tenant", wait)))
+                (
+                    Some(standing),
+                    Err(rates.refused(what, limit, "requests_per_tenant", wait)),
+                )
             }
         }
     }
@@ -183,18 +213,9 @@ impl Connectors {
         let taken = rates.sources.take(&from, limit, self.inner.clock.now());
         taken.map(drop).map_err(|spent| {
             let what = "Too many wrong API keys came from this address";
-            refused(what, limit, "wrong_keys_per_source", spent.wait)
+            rates.refused(what, limit, "wrong_keys_per_source", spent.wait)
         })
     }
-}
-
-fn refused(what: &str, limit: Limit, setting: &str, wait: Duration) -> Error {
-    let detail = format!(
-        "{what}: the limit is {}. Try again in {}; an operator can change it (`limits.{setting}`).",
-        often(limit),
-        seconds(wait)
-    );
-    Error::new(Code::RateLimited, detail).retry(Retry::After(wait))
 }
 
 /// A connection that rests. Nothing was sent.

@@ -43,7 +43,11 @@ impl Houses {
         let clock = Arc::new(TestClock::at("2026-11-20T09:00:00Z".parse().unwrap()));
         let key = MasterKey::generate(&SystemRandom).unwrap().to_text();
         let house = || {
-            let builder = Connectors::builder().shared_store(store.clone()).clock(clock.clone());
+            let builder = Connectors::builder()
+                .scope("tenant", crate::ScopeRule::Optional)
+                .connectors([])
+                .shared_store(store.clone())
+                .clock(clock.clone());
             builder.key(MasterKey::parse(key.reveal()).unwrap()).build().unwrap()
         };
         let row = TenantRow {

@@ -22,11 +22,13 @@ pub enum CallKind {
     Test,
     /// A request passed on as it came.
     Proxy,
+    /// A webhook that arrived.
+    Webhook,
 }
 
 impl CallKind {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Action, Self::Test, Self::Proxy];
+    pub const ALL: &'static [Self] = &[Self::Action, Self::Test, Self::Proxy, Self::Webhook];
 
     /// Its name.
     pub const fn as_str(self) -> &'static str {
@@ -34,6 +36,7 @@ impl CallKind {
             Self::Action => "action",
             Self::Test => "test",
             Self::Proxy => "proxy",
+            Self::Webhook => "webhook",
         }
     }
 

@@ -1,8 +1,9 @@
 //! What every store must keep: run it against yours.
 //!
 //! [`store_conformance!`](crate::store_conformance) makes one test of each check for a whole [`Store`](super::Store),
-//! [`connection_store_conformance!`](crate::connection_store_conformance) does the same for a store of the six
-//! methods of [`ConnectionStore`](super::ConnectionStore). Both take an async function that makes an empty store, and
+//! [`connection_store_conformance!`](crate::connection_store_conformance) does the same for its part that keeps
+//! connections, [`ConnectionStore`](super::ConnectionStore). An [`Adapter`](super::Adapter) is proved by
+//! [`testing::adapter`](crate::testing::adapter). Both take an async function that makes an empty store, and
 //! whatever must live as long as it does (or, where that cannot be had on this machine, an `Option` of both):
 //!
 //! ```
@@ -28,10 +29,14 @@ pub mod call;
 pub mod connection;
 pub mod credential;
 pub mod data_key;
+pub mod delivery;
 pub mod feed;
+pub mod health;
 pub mod idempotency;
 pub mod link;
 pub mod membership;
+pub mod oauth;
+pub mod process;
 pub mod sample;
 pub mod session;
 pub mod setting;
@@ -39,6 +44,7 @@ pub mod tenant;
 pub mod trail;
 pub mod usage;
 pub mod user;
+pub mod work;
 
 use std::future::Future;
 
@@ -102,6 +108,13 @@ macro_rules! store_conformance {
                 takes_the_place_of_others
                 belongs_to_its_tenant
             }
+            oauth {
+                is_found_by_its_door_and_taken_once
+                race_has_one_winner
+                fails_whole_on_a_known_hash
+                makes_room
+                belongs_to_its_tenant
+            }
             api_key {
                 is_found_by_its_door_only
                 keeps_every_field
@@ -152,6 +165,9 @@ macro_rules! store_conformance {
             setting {
                 are_kept_with_their_trail
             }
+            process {
+                alone_is_one
+            }
             idempotency {
                 begins_once_and_keeps_every_field
                 race_has_one_winner
@@ -177,6 +193,21 @@ macro_rules! store_conformance {
                 adds_up
                 conditions_combine
                 keeps_every_sum_and_day
+                belongs_to_its_tenant
+            }
+            work {
+                comes_with_its_row
+                is_handed_out_in_turns
+                is_shared_by_no_two
+                is_taken_over_when_its_lease_ran_out
+                is_hastened
+                goes_with_its_row
+            }
+            health {
+                keeps_every_field
+                is_bounded_by_connection
+                is_pruned_in_batches
+                goes_with_its_connection
                 belongs_to_its_tenant
             }
             trail {
@@ -211,6 +242,9 @@ macro_rules! connection_store_conformance {
                 pages_by_identifier
                 belongs_to_its_tenant
                 shares_no_row_with_the_same_id_elsewhere
+            }
+            delivery {
+                notes_deliveries_beside_changes
             }
         );
     };
@@ -290,6 +324,7 @@ mod tests {
             ("membership", include_str!("conformance/membership.rs")),
             ("link", include_str!("conformance/link.rs")),
             ("session", include_str!("conformance/session.rs")),
+            ("oauth", include_str!("conformance/oauth.rs")),
             ("api_key", include_str!("conformance/api_key.rs")),
             ("credential", include_str!("conformance/credential.rs")),
             ("data_key", include_str!("conformance/data_key.rs")),
@@ -298,9 +333,13 @@ mod tests {
             ("idempotency", include_str!("conformance/idempotency.rs")),
             ("call", include_str!("conformance/call.rs")),
             ("setting", include_str!("conformance/setting.rs")),
+            ("process", include_str!("conformance/process.rs")),
             ("usage", include_str!("conformance/usage.rs")),
+            ("work", include_str!("conformance/work.rs")),
+            ("health", include_str!("conformance/health.rs")),
             ("trail", include_str!("conformance/trail.rs")),
             ("connection", include_str!("conformance/connection.rs")),
+            ("delivery", include_str!("conformance/delivery.rs")),
         ];
         for (noun, source) in nouns {
             let (_, list) = macros.split_once(&format!("\n            {noun} {{\n")).unwrap();

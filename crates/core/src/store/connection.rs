@@ -44,10 +44,16 @@ pub struct ConnectionRow {
     pub secrets: BTreeMap<String, SealedField>,
     /// Rises whenever secrets change, and only then; part of what each secret is bound to.
     pub secret_version: u32,
+    /// What is known of its tokens without opening them, and who is renewing them, as JSON text. None of it is secret.
+    pub oauth: Option<String>,
     /// Whether calls may use it.
     pub enabled: bool,
     /// What was last found out about it.
     pub health: Health,
+    /// The address that its webhooks arrive at, where its connector takes any.
+    pub webhook: Option<WebhookRow>,
+    /// What became of the last webhook that arrived there.
+    pub last_delivery: Option<LastDelivery>,
     /// Rises with every change of the row.
     pub version: u64,
     /// Who made it.
@@ -69,6 +75,28 @@ pub struct SealedField {
     pub updated_at: Timestamp,
 }
 
+/// The address of a connection's webhooks, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookRow {
+    /// The keyed hash of the address's secret, which alone decides who is let in.
+    pub hash: [u8; 32],
+    /// The secret itself, as the vault sealed it: its owner is shown the address again.
+    pub sealed: Vec<u8>,
+    /// How many addresses there were, this one included; part of what the secret is bound to.
+    pub version: u32,
+    /// Since when it is this one.
+    pub since: Timestamp,
+}
+
+/// What became of a webhook that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastDelivery {
+    /// When it arrived.
+    pub at: Timestamp,
+    /// Why it was not taken; absent when it was.
+    pub error: Option<String>,
+}
+
 /// What is known of a connection's health.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
@@ -78,6 +106,13 @@ pub struct Health {
     pub reason: Option<String>,
     /// Since when it is so.
     pub since: Timestamp,
+}
+
+impl Health {
+    /// Whether this is what it is, and why.
+    pub fn is(&self, state: HealthState, reason: Option<&str>) -> bool {
+        self.state == state && self.reason.as_deref() == reason
+    }
 }
 
 /// The states of health.
@@ -135,7 +170,7 @@ pub enum Updated {
     Conflict,
 }
 
-/// Keeps connections. These methods are all an embedder's own store has to offer.
+/// Keeps connections.
 ///
 /// There is no blind upsert: a secret is bound to its row's identifier, so whoever meets `Taken` seals anew under the
 /// identifier that stands and updates conditionally.
@@ -185,6 +220,10 @@ pub trait ConnectionStore: Send + Sync + 'static {
     /// Replaces the row with this identifier, if its stored version is `expected_version`. Identity (tenant, id, scope,
     /// environment, connector, name, created) never changes.
     fn update_connection(&self, row: ConnectionRow, expected_version: u64, trail: Trail) -> StoreFuture<'_, Updated>;
+
+    /// Notes what became of a webhook, unless a later one is noted already or there is no such row. All else stays as it is;
+    /// and no [`update_connection`](Self::update_connection) writes `last_delivery`, so neither undoes the other.
+    fn note_delivery(&self, tenant: TenantId, id: ConnectionId, delivery: LastDelivery) -> StoreFuture<'_, ()>;
 
     /// Deletes the row. `false` when there was none.
     fn delete_connection(&self, tenant: TenantId, id: ConnectionId, trail: Trail) -> StoreFuture<'_, bool>;

@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     environment::Environment,
     error::Result,
-    event::Event,
+    event::FeedEvent,
     id::{ConnectionId, CredentialId, TenantId},
 };
 
@@ -96,11 +96,11 @@ pub struct Users {
 #[derive(Clone)]
 pub struct Tell(Arc<TellFn>);
 
-type TellFn = dyn Fn(&[ConnectionId]) -> Result<Vec<Event>> + Send + Sync;
+type TellFn = dyn Fn(&[ConnectionId]) -> Result<Vec<FeedEvent>> + Send + Sync;
 
 impl Tell {
     /// Events made by `f`.
-    pub fn new(f: impl Fn(&[ConnectionId]) -> Result<Vec<Event>> + Send + Sync + 'static) -> Self {
+    pub fn new(f: impl Fn(&[ConnectionId]) -> Result<Vec<FeedEvent>> + Send + Sync + 'static) -> Self {
         Self(Arc::new(f))
     }
 
@@ -108,7 +108,7 @@ impl Tell {
     ///
     /// # Errors
     /// When there is no randomness for identifiers.
-    pub fn events(&self, connections: &[ConnectionId]) -> Result<Vec<Event>> {
+    pub fn events(&self, connections: &[ConnectionId]) -> Result<Vec<FeedEvent>> {
         (self.0)(connections)
     }
 }

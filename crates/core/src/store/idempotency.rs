@@ -34,6 +34,7 @@ pub enum Begun {
 /// Keeps requests that are run once.
 pub trait IdempotencyStore: Send + Sync + 'static {
     /// Puts a row in, in the place of one that has expired at `now` if need be. Of many at once, one begins.
+    /// Fails with `TENANT_DELETED` for a tenant that was.
     fn begin_idempotent(&self, row: IdempotencyRow, now: Timestamp) -> StoreFuture<'_, Begun>;
 
     /// Takes over a run that has not ended: `false` when `attempt` is not its latest, or it has ended.

@@ -3,14 +3,17 @@
 mod audit;
 mod call;
 mod credential;
+mod health;
 mod idempotency;
 mod link;
 mod membership;
+mod oauth;
 mod session;
 mod setting;
 mod tenant;
 mod usage;
 mod user;
+mod work;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -26,15 +29,16 @@ use tokio::sync::Notify;
 
 use super::{
     ApiKeyRow, ApiKeyStore, ApiKeyUse, AuditRow, CallRow, ConnectionFilter, ConnectionRow, ConnectionStore,
-    CredentialRow, DataKeyRow, DataKeyStore, Door, FeedRow, FeedStore, IdempotencyRow, Inserted, LinkRow,
-    MembershipRow, SessionRow, Store, StoreFuture, Sums, TenantRow, Updated, UserRow, tenant_is_deleted,
+    CredentialRow, DataKeyRow, DataKeyStore, Door, FeedRow, FeedStore, IdempotencyRow, Inserted, LastDelivery, LinkRow,
+    MembershipRow, OAuthStateRow, ProcessStore, SessionRow, Store, StoreFuture, Sums, TenantRow, TestRow, Updated,
+    UserRow, WorkKind, tenant_is_deleted,
 };
 use crate::{
     audit::{GENESIS, Trail},
     clock::Timestamp,
     error::{Code, Error, Result},
-    event::Event,
-    id::{ApiKeyId, ConnectionId, CredentialId, SessionId, TenantId, UserId},
+    event::FeedEvent,
+    id::{ApiKeyId, CallId, ConnectionId, CredentialId, OAuthStateId, SessionId, TenantId, UserId},
     scope::Scope,
 };
 
@@ -56,6 +60,7 @@ struct State {
     sessions: BTreeMap<(TenantId, SessionId), SessionRow>,
     api_keys: BTreeMap<(TenantId, ApiKeyId), ApiKeyRow>,
     doors: HashMap<[u8; 32], Door>,
+    oauth_states: BTreeMap<(TenantId, OAuthStateId), OAuthStateRow>,
     connections: BTreeMap<(TenantId, ConnectionId), ConnectionRow>,
     credentials: BTreeMap<(TenantId, CredentialId), CredentialRow>,
     /// The unique names; kind and identity stay two values inside [`Scope`].
@@ -68,6 +73,8 @@ struct State {
     calls: BTreeMap<TenantId, Calls>,
     usage: BTreeMap<(TenantId, usage::Key), Sums>,
     settings: BTreeMap<String, String>,
+    work: BTreeMap<work::Key, work::Work>,
+    tests: BTreeMap<(TenantId, ConnectionId, CallId), TestRow>,
 }
 
 /// A tenant's ledger.
@@ -141,7 +148,7 @@ impl State {
         self.put_events(tenant, trail.events);
     }
 
-    fn put_events(&mut self, tenant: TenantId, events: Vec<Event>) {
+    fn put_events(&mut self, tenant: TenantId, events: Vec<FeedEvent>) {
         for event in events {
             let seq = self.feed.last().map_or(0, |row| row.seq) + 1;
             self.feed.push(FeedRow {
@@ -314,6 +321,8 @@ impl ConnectionStore for MemoryStore {
             }
             state.check_credential(&row)?;
             state.names.insert(name_of(&row), row.id);
+            let key = (row.tenant, WorkKind::Health, *row.id.as_bytes());
+            state.work.insert(key, work::Work::due(row.created_at));
             state.connections.insert((row.tenant, row.id), row);
             Ok(Changed(Inserted::Inserted))
         })
@@ -335,9 +344,21 @@ impl ConnectionStore for MemoryStore {
                 name: identity.name,
                 created_by: identity.created_by,
                 created_at: identity.created_at,
+                last_delivery: identity.last_delivery,
                 ..row
             };
             Ok(Changed(Updated::Updated))
+        })
+    }
+
+    fn note_delivery(&self, tenant: TenantId, id: ConnectionId, delivery: LastDelivery) -> StoreFuture<'_, ()> {
+        self.journal(move |state| {
+            let Some(row) = state.connections.get_mut(&(tenant, id)) else {
+                return;
+            };
+            if row.last_delivery.as_ref().is_none_or(|last| last.at <= delivery.at) {
+                row.last_delivery = Some(delivery);
+            }
         })
     }
 
@@ -347,6 +368,8 @@ impl ConnectionStore for MemoryStore {
                 return Ok(Unchanged(false));
             };
             state.names.remove(&name_of(&row));
+            state.work.remove(&(tenant, WorkKind::Health, *id.as_bytes()));
+            state.tests.retain(|key, _| (key.0, key.1) != (tenant, id));
             Ok(Changed(true))
         })
     }
@@ -427,3 +450,6 @@ impl fmt::Debug for MemoryStore {
         f.write_str("MemoryStore(..)")
     }
 }
+
+/// One process holds it.
+impl ProcessStore for MemoryStore {}

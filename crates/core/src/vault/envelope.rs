@@ -9,13 +9,13 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::{
-    MasterKey, Place, Vault,
+    LedgerVault, MasterKey, Place, Vault,
     data_key::{DataKey, FORMAT, SealTrouble, Sealed},
     does_not_open,
     master::{KEY_BYTES, Purpose},
 };
 use crate::{
-    audit::{Actor, Link, TrailBuilder, chain},
+    audit::{Actor, Link, TrailBuilder},
     cache::Cache,
     clock::{Clock, Random},
     error::{Code, Error, Result},
@@ -173,12 +173,7 @@ impl EnvelopeVault {
 impl Vault for EnvelopeVault {
     fn seal<'a>(&'a self, place: Place<'a>, plain: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>>> {
         Box::pin(async move {
-            if plain.len() > MAX_SEALED_PLAIN_BYTES {
-                return Err(place.locate(Error::new(
-                    Code::ConnectorEncryptFailed,
-                    format!("The value is larger than the {MAX_SEALED_PLAIN_BYTES} bytes that can be sealed."),
-                )));
-            }
+            check_size(&place, plain)?;
             let key = self.newest(place.tenant).await?;
             key.seal(
                 &place.associated_data(FORMAT, key.id),
@@ -204,14 +199,27 @@ impl Vault for EnvelopeVault {
     fn forget(&self, tenant: TenantId) {
         self.rings.forget(tenant, &());
     }
+}
 
+impl LedgerVault for EnvelopeVault {
     fn marker(&self, tenant: TenantId) -> Marker {
-        Marker::new(&self.master.derive(Purpose::Calls(tenant)))
+        self.master.marker(tenant)
     }
 
     fn link(&self, tenant: TenantId) -> Link {
-        chain::link(&self.master.derive(Purpose::Audit(tenant)))
+        self.master.link(tenant)
     }
+}
+
+/// Refuses to seal more than there ever is to seal.
+pub(super) fn check_size(place: &Place<'_>, plain: &[u8]) -> Result<()> {
+    if plain.len() <= MAX_SEALED_PLAIN_BYTES {
+        return Ok(());
+    }
+    Err(place.locate(Error::new(
+        Code::ConnectorEncryptFailed,
+        format!("The value is larger than the {MAX_SEALED_PLAIN_BYTES} bytes that can be sealed."),
+    )))
 }
 
 /// What a wrapped key is bound to, so that no tenant's key can be put in another's place.

@@ -5,10 +5,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroize;
 
 use crate::{
+    audit::{Link, chain},
     clock::Random,
     error::{Code, Error, Result},
     framed::Framed,
     id::TenantId,
+    ledger::Marker,
     secret::Secret,
     store::DataKeyStore,
 };
@@ -60,6 +62,10 @@ pub(super) enum Purpose {
     Audit(TenantId),
     /// Marking the rows of a tenant's ledger of calls.
     Calls(TenantId),
+    /// Hashing what telemetry may show as a hash only.
+    Telemetry,
+    /// Hashing the secrets of webhooks' addresses.
+    Webhooks,
     /// Recognising the key.
     Fingerprint,
 }
@@ -71,6 +77,8 @@ impl Purpose {
             Self::Wrapping => Framed::new("tieline 1 wrapping key"),
             Self::Audit(tenant) => Framed::new("tieline 1 audit key").with(tenant.as_bytes()),
             Self::Calls(tenant) => Framed::new("tieline 1 calls key").with(tenant.as_bytes()),
+            Self::Telemetry => Framed::new("tieline 1 telemetry key"),
+            Self::Webhooks => Framed::new("tieline 1 webhooks key"),
             Self::Fingerprint => Framed::new("tieline 1 fingerprint"),
         }
         .into_bytes()
@@ -171,6 +179,26 @@ impl MasterKey {
     /// What to recognise the key by; says nothing about it.
     pub fn fingerprint(&self) -> [u8; 32] {
         *self.derive(Purpose::Fingerprint).reveal()
+    }
+
+    /// The key under which telemetry hashes.
+    pub(crate) fn telemetry_key(&self) -> Secret<[u8; KEY_BYTES]> {
+        self.derive(Purpose::Telemetry)
+    }
+
+    /// The key under which the secrets of webhooks' addresses are hashed.
+    pub(crate) fn webhooks_key(&self) -> Secret<[u8; KEY_BYTES]> {
+        self.derive(Purpose::Webhooks)
+    }
+
+    /// The links of a tenant's audit chain.
+    pub(super) fn link(&self, tenant: TenantId) -> Link {
+        chain::link(&self.derive(Purpose::Audit(tenant)))
+    }
+
+    /// The marks of a tenant's calls.
+    pub(super) fn marker(&self, tenant: TenantId) -> Marker {
+        Marker::new(&self.derive(Purpose::Calls(tenant)))
     }
 
     pub(super) fn derive(&self, purpose: Purpose) -> Secret<[u8; KEY_BYTES]> {
@@ -397,6 +425,8 @@ mod tests {
             Purpose::Calls(one),
             Purpose::Calls(two),
             Purpose::Wrapping,
+            Purpose::Telemetry,
+            Purpose::Webhooks,
             Purpose::Fingerprint,
         ];
         let mut derived = purposes.map(|purpose| *key.derive(purpose).reveal()).to_vec();

@@ -46,7 +46,7 @@ async fn a_test_finds_out_the_health_and_writes_it_down() {
         ..connect
     };
     let error = house.connectors.create_connection(&house.by, named).await.unwrap_err();
-    assert_eq!(error.code(), Code::NameTaken);
+    assert_eq!(error.code(), Code::ConnectorAlreadyConnected);
 
     let twin = Twin::always(json_reply("401 Unauthorized", "{}")).await;
     let house = House::with(&twin);

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tieline::{
-    ActionInput, Code, Connectors, ConnectorsBuilder, Effect, Error, MasterKey, MemoryStore,
+    ActionInput, Code, Connectors, ConnectorsBuilder, Effect, Error, MasterKey, MemoryStore, RunAction,
     admit::Admitted,
     audit::Actor,
     call::{Call, Via},
@@ -38,7 +38,9 @@ impl ActionInput for Talk {
     const ACTION: &'static str = "talk";
     const NAME: &'static str = "Talk";
     const EFFECT: Effect = Effect::Read;
+}
 
+impl RunAction for Talk {
     async fn run(self, admitted: &Admitted) -> tieline::Result<Self> {
         let stream = admitted.dial(&self.host, self.port).await?;
         if self.tls {
@@ -54,6 +56,7 @@ fn house(shape: impl FnOnce(ConnectorsBuilder) -> ConnectorsBuilder) -> Connecto
     let parsed = tieline_manifest::Manifest::parse(MANIFEST, tieline_manifest::Use::Tenant).unwrap();
     let connector = Connector::from_manifest(parsed).action::<Talk>();
     let builder = Connectors::builder()
+        .scope("tenant", tieline::ScopeRule::Optional)
         .store(MemoryStore::new())
         .key(MasterKey::parse(canary::master_key()).unwrap())
         .connector(connector.build().unwrap())

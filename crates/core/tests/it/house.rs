@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tieline::{
-    ActionInput, Connectors, ConnectorsBuilder, Effect, Json, MasterKey, MemoryStore, Scope, ScopeRule,
+    ActionInput, Connectors, ConnectorsBuilder, Effect, Json, MasterKey, MemoryStore, RunAction, Scope, ScopeRule,
     admit::Admitted,
     audit::Actor,
     call::{Call, Via},
@@ -77,7 +77,9 @@ impl ActionInput for Sleep {
     const ACTION: &'static str = "sleep";
     const NAME: &'static str = "Sleep";
     const EFFECT: Effect = Effect::Read;
+}
 
+impl RunAction for Sleep {
     async fn run(self, _: &Admitted) -> tieline::Result<Self> {
         std::future::pending().await
     }

@@ -48,6 +48,7 @@ endpoints:
         );
         let house = || {
             Connectors::builder()
+                .scope("tenant", tieline::ScopeRule::Optional)
                 .shared_store(store.clone())
                 .clock(clock.clone())
                 .key(MasterKey::parse(canary::master_key()).unwrap())

@@ -1,7 +1,7 @@
 //! The library as an embedding program meets it.
 
 use serde_json::json;
-use tieline::{Code, Connectors, MasterKey, MemoryStore, audit::Actor, clock::SystemRandom, id::TenantId};
+use tieline::{Code, Connectors, MasterKey, MemoryStore, ScopeRule, audit::Actor, clock::SystemRandom, id::TenantId};
 use tieline_testkit::{canary, twin::Twin};
 
 use crate::house::{House, TOKEN, json_reply};
@@ -49,6 +49,7 @@ fn what_is_missing_is_said_at_build() {
     let error = Connectors::builder()
         .store(MemoryStore::new())
         .key(key)
+        .scope("organization", ScopeRule::Required)
         .manifest("id: x\nnaem: X")
         .build()
         .err()

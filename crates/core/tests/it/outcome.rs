@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 use tieline::{
-    ActionInput, Code, Connector, Connectors, Effect, MasterKey, MemoryStore, Result, ScopeRule,
+    ActionInput, Code, Connector, Connectors, Effect, MasterKey, MemoryStore, Result, RunAction, ScopeRule,
     admit::Admitted,
     call::{Call, IdempotencyKey, Via},
     connectors::Scoped,
@@ -298,7 +298,9 @@ impl ActionInput for Weigh {
     const ACTION: &'static str = "weigh";
     const NAME: &'static str = "Weigh";
     const EFFECT: Effect = Effect::Read;
+}
 
+impl RunAction for Weigh {
     async fn run(self, admitted: &Admitted) -> Result<Self::Output> {
         let left = admitted
             .deadline()

@@ -71,6 +71,8 @@ pub enum FieldKind {
     Hosts,
     /// Headers of a request by name: an object of texts, or the same as a text in JSON. Each value is a secret by itself.
     Headers,
+    /// Any JSON, as it stands. A secret one is sealed whole.
+    Json,
 }
 
 pub(crate) const KINDS: &[(&str, FieldKind)] = &[
@@ -83,6 +85,7 @@ pub(crate) const KINDS: &[(&str, FieldKind)] = &[
     ("boolean", FieldKind::Boolean),
     ("hosts", FieldKind::Hosts),
     ("headers", FieldKind::Headers),
+    ("json", FieldKind::Json),
 ];
 
 impl FieldKind {
@@ -94,16 +97,27 @@ impl FieldKind {
             .map_or("string", |(word, _)| word)
     }
 
-    /// The type in JSON Schema.
-    pub fn schema_type(self) -> &'static str {
-        match self {
+    /// The type in JSON Schema; nothing where any will do.
+    pub fn schema_type(self) -> Option<&'static str> {
+        Some(match self {
             Self::String | Self::Text | Self::Url | Self::Email => "string",
             Self::Integer => "integer",
             Self::Number => "number",
             Self::Boolean => "boolean",
             Self::Hosts => "array",
             Self::Headers => "object",
-        }
+            Self::Json => return None,
+        })
+    }
+
+    /// Whether it holds a text.
+    fn is_text(self) -> bool {
+        self.schema_type() == Some("string")
+    }
+
+    /// Whether a value may be an object: what is sealed then is all of it, as one text.
+    pub fn holds_several(self) -> bool {
+        matches!(self, Self::Headers | Self::Json)
     }
 
     /// Why a value is not of this type.
@@ -130,6 +144,7 @@ impl FieldKind {
                 several::headers(value).is_some(),
                 "an object of headers is expected, each a name with a text of one line, and none that belongs to the connection",
             ),
+            Self::Json => (true, ""),
         };
         (!fits).then_some(message)
     }
@@ -229,12 +244,12 @@ fn read_options(fields: &Fields<'_>) -> Vec<Choice> {
 }
 
 fn check(field: &Field, spot: &Spot<'_>, lints: &mut Lints) {
-    let may_be_secret = field.kind.schema_type() == "string" || field.kind == FieldKind::Headers;
+    let may_be_secret = field.kind.is_text() || field.kind.holds_several();
     if field.secret && !may_be_secret {
         spot.lint(
             lints,
             lint::CONTRADICTION,
-            "a secret is of type string, text, url or headers",
+            "a secret is of type string, text, url, headers or json",
         );
     }
     if field.kind == FieldKind::Headers && !field.secret {
@@ -251,7 +266,7 @@ fn check(field: &Field, spot: &Spot<'_>, lints: &mut Lints) {
             "a secret has no default and no options: they would stand in the manifest",
         );
     }
-    if field.pattern.is_some() && field.kind.schema_type() != "string" {
+    if field.pattern.is_some() && !field.kind.is_text() {
         spot.lint(lints, lint::CONTRADICTION, "a pattern belongs to a text");
     }
     let values = field

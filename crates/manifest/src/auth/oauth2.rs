@@ -1,5 +1,7 @@
 //! OAuth 2.0, as it is declared. Signing in is done elsewhere.
 
+mod client;
+
 use crate::{
     endpoint::{Address, header_name, is_plain_url, read_json_path, read_templates},
     lint::{self, Lints},
@@ -44,6 +46,10 @@ pub struct OAuth2 {
     pub rotating_refresh: bool,
     /// Seconds a token lives where the answer does not tell.
     pub expires_in: Option<u64>,
+    /// Who the service says it is when it sends people back (RFC 9207).
+    pub issuer: Option<String>,
+    /// Whether it says so each time.
+    pub issuer_is_told: bool,
     /// The header that carries the token, in lower case.
     pub token_header: String,
     /// What stands before it.
@@ -205,6 +211,8 @@ impl OAuth2 {
                 .unwrap_or_default(),
             rotating_refresh: fields.boolean("rotatingRefresh").unwrap_or(false),
             expires_in: fields.get("expiresIn").and_then(|spot| spot.integer()),
+            issuer: fields.text("issuer"),
+            issuer_is_told: fields.boolean("issuerInCallback").unwrap_or(false),
             token_header: fields
                 .get("tokenHeader")
                 .and_then(|spot| header_name(&spot.text()?, &spot, lints))
@@ -272,6 +280,10 @@ impl OAuth2 {
                 lint::BAD_VALUE,
                 "`tokenPrefix` stands in a header: it holds no control characters",
             );
+        }
+        if self.issuer_is_told && self.issuer.is_none() {
+            let message = "`issuerInCallback` says that `issuer` comes back each time: say who that is";
+            fields.lint(lints, lint::MISSING_FIELD, message);
         }
         if self.client_auth == ClientAuth::None && self.client_secret.is_some() {
             let message = "`clientAuth: none` says that there is no secret; leave `clientSecret` out";

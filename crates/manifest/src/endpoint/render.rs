@@ -304,8 +304,8 @@ impl<'a> Rendering<'a> {
 
     fn access_token(&mut self, oauth: &OAuth2, headers: &mut Vec<(String, Text)>) {
         if matches!(self.scope.look(&oauth.token), Found::Nothing) {
-            let message = "this connection has no access token, and signing in with OAuth 2.0 is not part of this version \
-                           yet; a secret field named `accessToken` takes one that was got elsewhere";
+            let message =
+                "this connection has no access token: sign in for it, or connect it with one that was got elsewhere";
             return self.problems.push(FieldProblem::new("", message));
         }
         let mut text = Text::literal(&oauth.token_prefix);

@@ -15,7 +15,7 @@ use crate::{
     node::{NodeKind, Spot},
     path::Path,
     request::{Encode, Text},
-    response::{Content, Failure, Head, Rules, Verdict, denied, failure, line, malformed},
+    response::{Content, Failure, Head, Rules, Verdict, failure, line, malformed, silent},
     template::{Names, Template, is_name},
     values::{Scope, Values},
 };
@@ -133,7 +133,11 @@ impl Test {
 
     /// Reads an answer: what it tells of the account. `config` is the connection's public fields.
     pub fn read(&self, manifest: &Manifest, config: &Tree, head: &Head<'_>, body: &[u8]) -> Result<Tested, Failure> {
-        let verdict = Rules::default().judge(&[&manifest.rules], head, &Content::new(body));
+        let content = Content::new(body);
+        let verdict = Rules::default().judge(&[&manifest.rules], head, &content);
+        if verdict == Verdict::Silent {
+            return Err(silent(&manifest.rules.success_places(&[]), head, &content));
+        }
         // A status that is named passes, unless a rule sees a refusal in the answer.
         let passes = match verdict {
             Verdict::Told(_) => false,
@@ -146,12 +150,9 @@ impl Test {
         }
         let json = match json {
             Ok(json) => json,
-            Err(_) if !self.needs_json(manifest) => Json::default(),
+            Err(_) if !self.needs_json() => Json::default(),
             Err(error) => return Err(malformed(head, format!("the answer is not JSON: {error}"))),
         };
-        if (200..300).contains(&head.status) {
-            denied(manifest, head, &json, &[])?;
-        }
         if let Some(path) = self.found.iter().find(|path| path.first(json.tree()).is_none()) {
             return Err(malformed(head, format!("the answer has nothing at {}", path.as_str())));
         }
@@ -168,10 +169,9 @@ impl Test {
         })
     }
 
-    fn needs_json(&self, manifest: &Manifest) -> bool {
+    fn needs_json(&self) -> bool {
         let in_answer = |told: &Told| !matches!(told, Told::Fields(_));
-        manifest.errors.success_path.is_some()
-            || !self.found.is_empty()
+        !self.found.is_empty()
             || self.label.as_ref().is_some_and(in_answer)
             || self.details.iter().any(|(_, told)| in_answer(told))
     }

@@ -132,6 +132,16 @@ method!(
         "Seconds a token lives, where the answer does not tell."
     ),
     may(
+        "issuer",
+        TEXT,
+        "Who the service says it is when it sends people back (RFC 9207)."
+    ),
+    may(
+        "issuerInCallback",
+        Value::Boolean,
+        "Whether it says so each time: who comes back without is refused."
+    ),
+    may(
         "tokenHeader",
         TEXT,
         "The header that carries the token; `authorization` unless given."

@@ -21,6 +21,7 @@ pub(crate) fn root(use_: Use) -> &'static Object {
     match use_ {
         Use::Shipped => &SHIPPED,
         Use::Tenant => &TENANT,
+        Use::Coded => &CODED,
     }
 }
 
@@ -45,6 +46,14 @@ static TENANT: Object = Object {
     doc: "A tenant's own integration.",
     fields: FIELDS,
     required: &["name", "baseUrl", "endpoints"],
+    later: LATER,
+};
+
+static CODED: Object = Object {
+    name: "codedManifest",
+    doc: "What stands beside a connector's code.",
+    fields: FIELDS,
+    required: &["id", "name"],
     later: LATER,
 };
 
@@ -304,7 +313,6 @@ object!(
             Value::OneOrMore(&TEXT_VALUE),
             "JSONPath of its code, or several of which the first that finds something counts."
         ),
-        may("successPath", TEXT, "JSONPath that finds `true` in every success."),
         may("messagePath", TEXT, "JSONPath of its sentence."),
         may(
             "codes",

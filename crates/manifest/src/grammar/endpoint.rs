@@ -152,7 +152,11 @@ pub(super) static ANSWERS: Object = Object {
     name: "answers",
     doc: "How answers are judged. One condition, or several of which one must hold.",
     fields: &[
-        may("success", CONDITIONS, "What a success is; every 2xx unless given."),
+        may(
+            "success",
+            CONDITIONS,
+            "What a success is, of any 2xx where no status is named; every 2xx unless given.",
+        ),
         may(
             "error",
             CONDITIONS,

@@ -3,7 +3,7 @@
 use super::{List, Object, TEXT, Value, mapping::FIELD_MAPPINGS, may, need};
 use crate::{
     limits,
-    webhook::{ACTIONS, ALGORITHMS, ENCODINGS},
+    webhook::{ACTIONS, ALGORITHMS, ENCODINGS, KEY_ENCODINGS, SEPARATORS},
 };
 
 /// What a connector does with webhooks.
@@ -70,6 +70,31 @@ static SIGNATURE: Object = Object {
             "tolerance",
             Value::Integer(1, limits::TOLERANCE_MAX_SECONDS),
             "Seconds that the time may be off; 300 unless given.",
+        ),
+        may(
+            "signatureSeparator",
+            Value::Words(&SEPARATORS),
+            "What stands between the parts of the header, where it holds several signatures, or a time too.",
+        ),
+        may(
+            "timestampPrefix",
+            TEXT,
+            "What the time begins with, such as `t=`: a part of the signature's header, or `timestampHeader`.",
+        ),
+        may(
+            "keyField",
+            TEXT,
+            "The field of the connection that holds the signing secret; the auth methods declare it.",
+        ),
+        may(
+            "keyPrefix",
+            TEXT,
+            "What the secret begins with that is no part of the key, such as `whsec_`.",
+        ),
+        may(
+            "keyEncoding",
+            Value::Words(&KEY_ENCODINGS),
+            "How the key is written in the secret; as text unless given.",
         ),
     ],
     required: &[],

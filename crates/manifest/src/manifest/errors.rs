@@ -13,8 +13,6 @@ use crate::{
 /// Where an error answer tells what is wrong.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ErrorPaths {
-    /// An answer whose status is a success is one only where this finds `true`.
-    pub(crate) success_path: Option<Path>,
     /// The first that finds something counts.
     pub(crate) code_paths: Vec<Path>,
     pub(crate) message_path: Option<Path>,
@@ -36,7 +34,6 @@ impl ErrorPaths {
         let code_paths = fields.get("codePath").map(|spot| spot.one_or_more());
         let code_paths = code_paths.unwrap_or_default();
         Self {
-            success_path: fields.get("successPath").and_then(|spot| read_json_path(&spot, lints)),
             code_paths: code_paths
                 .iter()
                 .filter_map(|spot| read_json_path(spot, lints))

@@ -124,7 +124,7 @@ fn read_url_or_path(spot: &Spot<'_>, lints: &mut Lints) -> Option<String> {
 
 /// A shipped icon is a file of the connector's folder.
 fn read_icon(spot: &Spot<'_>, use_: Use, lints: &mut Lints) -> Option<String> {
-    if use_ == Use::Tenant {
+    if use_ != Use::Shipped {
         return read_sign(spot, lints);
     }
     let name = spot.text()?;

@@ -96,6 +96,36 @@ fn read_shared(fields: &Fields<'_>, manifest: &mut Manifest, lints: &mut Lints) 
     manifest.webhook = fields
         .get("webhookConfig")
         .and_then(|spot| WebhookConfig::read(&spot, lints));
+    check_key_field(fields, manifest, lints);
+}
+
+/// The signing secret lies in a field that is a secret wherever it is declared.
+fn check_key_field(fields: &Fields<'_>, manifest: &Manifest, lints: &mut Lints) {
+    let signature = manifest.webhook.as_ref().map(|webhook| &webhook.signature);
+    let Some(name) = signature.and_then(|signature| signature.key_field.as_deref()) else {
+        return;
+    };
+    let declared = manifest.auth.iter().flat_map(|auth| &auth.fields);
+    let mut named = declared.clone().filter(|field| field.name == name);
+    let message = match (named.clone().count(), named.all(|field| field.secret)) {
+        (0, _) => {
+            let hint = lint::hint(
+                name,
+                declared.filter(|field| field.secret).map(|field| field.name.as_str()),
+            );
+            format!("`keyField` names no field of an auth method: `{name}`{hint}")
+        }
+        (_, false) => {
+            format!("`keyField` names `{name}`, which is no secret: declare it with `secret: true`")
+        }
+        (_, true) => return,
+    };
+    let config = fields.get("webhookConfig").and_then(|spot| spot.fields());
+    let signature = config.as_ref().and_then(|config| config.get("signatureConfig"));
+    let signature = signature.as_ref().and_then(|spot| spot.fields());
+    if let Some(spot) = signature.as_ref().and_then(|signature| signature.get("keyField")) {
+        spot.lint(lints, lint::UNKNOWN_NAME, message);
+    }
 }
 
 fn read_keyed(fields: &Fields<'_>, endpoints: &mut [Endpoint], lints: &mut Lints) {

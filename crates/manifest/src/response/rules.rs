@@ -41,6 +41,15 @@ enum Place {
     Body(Path),
 }
 
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Holds,
+    Differs,
+    /// Nothing at all, where the body should say something.
+    Silent,
+}
+
 #[derive(Debug, Clone)]
 enum Ask {
     Exists(bool),
@@ -55,6 +64,8 @@ pub(crate) enum Verdict {
     /// No success, and no rule says more than the status.
     ByStatus,
     Told(FailureKind),
+    /// The body should say at one of these places whether it is a success, and does not.
+    Silent,
 }
 
 impl Verdict {
@@ -62,6 +73,7 @@ impl Verdict {
     pub(crate) fn kind(self, head: &Head<'_>) -> FailureKind {
         match self {
             Self::Told(kind) => kind,
+            Self::Silent => FailureKind::Malformed,
             Self::Success | Self::ByStatus => kind(head.status),
         }
     }
@@ -106,9 +118,8 @@ impl Rules {
     /// What an answer is. Each list is the endpoint's own, else the first of `others` that has it.
     pub(crate) fn judge(&self, others: &[&Self], head: &Head<'_>, content: &Content<'_>) -> Verdict {
         let hold = |list: fn(&Self) -> &Vec<Condition>| {
-            let all = std::iter::once(self).chain(others.iter().copied());
-            let list = all.map(list).find(|list| !list.is_empty())?;
-            Some(list.iter().any(|condition| condition.holds(head, content)))
+            let mut conditions = self.or_others(others, list).iter();
+            conditions.any(|condition| condition.status(head) && condition.look(head, content) == Look::Holds)
         };
         let told = [
             (hold(|rules| &rules.expired), FailureKind::Unauthorized),
@@ -116,15 +127,45 @@ impl Rules {
             (hold(|rules| &rules.unavailable), FailureKind::Unavailable),
             (hold(|rules| &rules.error), kind(head.status)),
         ];
-        if let Some((_, kind)) = told.into_iter().find(|(holds, _)| *holds == Some(true)) {
+        if let Some((_, kind)) = told.into_iter().find(|(holds, _)| *holds) {
             return Verdict::Told(kind);
         }
-        let success = hold(|rules| &rules.success);
-        if success.unwrap_or((200..300).contains(&head.status)) {
+        let is_2xx = (200..300).contains(&head.status);
+        let success = self.or_others(others, |rules| &rules.success);
+        let meant = |condition: &&Condition| match condition.statuses.is_empty() {
+            true => is_2xx,
+            false => condition.status(head),
+        };
+        let looks: Vec<Look> = success
+            .iter()
+            .filter(meant)
+            .map(|condition| condition.look(head, content))
+            .collect();
+        if success.is_empty() && is_2xx || looks.contains(&Look::Holds) {
             Verdict::Success
+        } else if looks.contains(&Look::Differs) {
+            Verdict::Told(kind(head.status))
+        } else if looks.contains(&Look::Silent) {
+            Verdict::Silent
         } else {
             Verdict::ByStatus
         }
+    }
+
+    /// Where the body has to say that it is a success, told for an error.
+    pub(crate) fn success_places(&self, others: &[&Self]) -> String {
+        let success = self.or_others(others, |rules| &rules.success).iter();
+        let places = success.filter_map(|condition| match &condition.look {
+            Some((Place::Body(path), _)) => Some(path.as_str()),
+            _ => None,
+        });
+        places.collect::<Vec<_>>().join(" or ")
+    }
+
+    fn or_others<'r>(&'r self, others: &[&'r Self], list: fn(&Self) -> &Vec<Condition>) -> &'r [Condition] {
+        let all = std::iter::once(self).chain(others.iter().copied());
+        let mut lists = all.map(list);
+        lists.find(|list| !list.is_empty()).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn read(spot: &Spot<'_>, lints: &mut Lints) -> Self {
@@ -154,13 +195,17 @@ impl Rules {
 }
 
 impl Condition {
-    fn holds(&self, head: &Head<'_>, content: &Content<'_>) -> bool {
-        let status = self.statuses.is_empty() || self.statuses.contains(&head.status);
-        status
-            && self
-                .look
-                .as_ref()
-                .is_none_or(|(place, ask)| ask.holds(place, head, content))
+    fn status(&self, head: &Head<'_>) -> bool {
+        self.statuses.is_empty() || self.statuses.contains(&head.status)
+    }
+
+    fn look(&self, head: &Head<'_>, content: &Content<'_>) -> Look {
+        match &self.look {
+            None => Look::Holds,
+            Some((place, ask)) if ask.holds(place, head, content) => Look::Holds,
+            Some((Place::Body(path), _)) if content.at(path).is_none() => Look::Silent,
+            Some(_) => Look::Differs,
+        }
     }
 
     fn read(spot: &Spot<'_>, lints: &mut Lints) -> Option<Self> {

@@ -14,6 +14,8 @@ auth:
       - { name: secure, type: boolean, default: true }
       - { name: password, secret: true, aliases: [pass] }
       - { name: extra, secret: true }
+      - { name: rules, type: json }
+      - { name: account, type: json, secret: true }
 ";
 
 fn accept(text: &str) -> Result<tieline_manifest::Accepted, Vec<tieline_manifest::FieldProblem>> {
@@ -55,4 +57,16 @@ fn what_is_no_object_is_refused_at_its_root() {
     }
     assert_eq!(accept("{}").unwrap_err()[0].pointer, "/host");
     assert_eq!(accept(r#"{"host":"  "}"#).unwrap_err()[0].pointer, "/host");
+}
+
+#[test]
+fn json_is_taken_as_it_stands_and_a_secret_one_stays_out_whole() {
+    let rules = r#"[{"of":"a\nb","at":[1,null]}]"#;
+    let accepted = accept(&format!(
+        r#"{{"host":"a.example","rules":{rules},"account":{{"user":"u","password":"hunter2-value"}}}}"#
+    ));
+    let accepted = accepted.unwrap();
+    assert_eq!(accepted.public.get("rules").unwrap().to_text(), rules);
+    assert_eq!(accepted.secrets[0].name, "account");
+    assert!(!format!("{accepted:?}").contains("hunter2"), "{accepted:?}");
 }

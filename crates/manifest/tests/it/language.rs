@@ -123,7 +123,7 @@ fn a_test_tells_of_the_account() {
 name: A
 baseUrl: '{{shop}}'
 auth: [{ type: bearer, token: '{{key}}', fields: [{ name: shop, type: url, required: true }, { name: key, secret: true, required: true }] }]
-errors: { successPath: $.ok }
+answers: { success: { path: $.ok, equals: true } }
 test:
   path: /me
   queryParams: { fields: 'id,{{shop}}', n: 1 }

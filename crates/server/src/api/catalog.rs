@@ -10,11 +10,13 @@ use tieline::{
     connector::{Capability, Connector, ConnectorDescriptor},
 };
 
+use tieline_catalog::Shipped;
+
 use crate::{
     app::App,
     caller::Caller,
     openapi,
-    route::{Found, List, Query, Reply, Row, Text},
+    route::{Found, List, Query, Reply, Row, Svg, Text},
 };
 
 /// Which connectors to list. All that are given must hold.
@@ -161,12 +163,28 @@ pub(crate) async fn openapi(Row(connector): Row<Arc<Connector>>) -> Result<Reply
 }
 
 pub(crate) async fn guide(Row(connector): Row<Arc<Connector>>) -> Result<Text> {
-    let folder = tieline_catalog::shipped()
-        .iter()
-        .find(|folder| folder.id == connector.id());
-    let folder = folder.ok_or_else(|| Error::new(Code::NotFound, "This connector comes without a guide."))?;
+    let folder = folder(&connector).ok_or_else(|| {
+        Error::new(
+            Code::NotFound,
+            "This connector comes without a guide: only those we ship have one.",
+        )
+    })?;
     Ok(Text {
         content_type: "text/markdown; charset=utf-8",
         text: folder.guide.to_owned(),
     })
+}
+
+pub(crate) async fn icon(Row(connector): Row<Arc<Connector>>) -> Result<Svg> {
+    let folder = folder(&connector).ok_or_else(|| {
+        let detail = "This connector comes without a picture: only those we ship have one.";
+        Error::new(Code::NotFound, detail)
+    })?;
+    Ok(Svg(folder.icon))
+}
+
+fn folder(connector: &Connector) -> Option<&'static Shipped> {
+    tieline_catalog::shipped()
+        .iter()
+        .find(|folder| folder.id == connector.id())
 }

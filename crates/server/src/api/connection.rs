@@ -1,5 +1,7 @@
 //! Connections.
 
+pub(crate) mod health;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use schemars::{JsonSchema, Schema};
@@ -38,7 +40,7 @@ pub(crate) const CONNECTING: &[Code] = &[
     Code::ConnectorEncryptFailed,
     Code::ConnectorDecryptFailed,
     Code::ConnectionConflict,
-    Code::NameTaken,
+    Code::ConnectorAlreadyConnected,
 ];
 
 /// How testing what is not kept can fail.

@@ -106,7 +106,15 @@ mod tests {
 
     fn app(store: MemoryStore) -> App {
         let key = MasterKey::generate(&SystemRandom).unwrap();
-        App::new(Connectors::builder().store(store).key(key).build().unwrap())
+        App::new(
+            Connectors::builder()
+                .scope("tenant", tieline::ScopeRule::Optional)
+                .connectors([])
+                .store(store)
+                .key(key)
+                .build()
+                .unwrap(),
+        )
     }
 
     async fn ask(app: &App) -> Response {

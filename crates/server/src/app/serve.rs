@@ -330,7 +330,11 @@ mod tests {
 
     fn app() -> App {
         let key = MasterKey::generate(&SystemRandom).unwrap();
-        let connectors = Connectors::builder().store(MemoryStore::new()).key(key);
+        let connectors = Connectors::builder()
+            .scope("tenant", tieline::ScopeRule::Optional)
+            .connectors([])
+            .store(MemoryStore::new())
+            .key(key);
         App::new(connectors.build().unwrap())
     }
 

@@ -33,8 +33,8 @@ pub(super) async fn check(config: &Config, output: Output) -> Result<(), Failure
     };
     let findings = [
         ("dataFolder", "data folder", data_folder(config)),
-        ("masterKey", "master key", master_key(config)),
-        ("database", "database", database(config)),
+        ("masterKey", "master key", master_key(config).await),
+        ("database", "database", database(config).await),
         ("address", "address", address(config)),
         (
             "authorities",
@@ -58,46 +58,43 @@ pub(super) async fn check(config: &Config, output: Output) -> Result<(), Failure
 }
 
 /// Where the master key is, once it is known to be the one of the data, if there is data and nobody holds it.
-fn master_key(config: &Config) -> Result<String> {
+async fn master_key(config: &Config) -> Result<String> {
     let (place, key) = find_key(config)?;
     let Some(key) = key else {
         return Ok(format!("{place} (there is none yet: the first start makes it)"));
     };
-    if matches!(config.database, Database::Postgres(_)) {
-        return Ok(format!("{place} (a start compares it with the data)"));
-    }
-    match start::judge(config, &key) {
+    match start::judge(config, &key).await {
         Ok(_) => Ok(place.to_string()),
         Err(error) if error.code() == Code::DataFolderLocked => Ok(format!(
             "{place} (not compared with the data, which a running process holds)"
         )),
-        Err(error) => Err(Error::new(
+        Err(error) if error.code() == Code::MasterKeyMismatch => Err(Error::new(
             error.code(),
             format!("{} (Looked in {place}.)", error.detail()),
+        )),
+        // What is wrong with the database is told where it is looked at.
+        Err(_) => Ok(format!(
+            "{place} (not compared with the data, which cannot be looked at)"
         )),
     }
 }
 
 /// What a start would do with the database. It is looked at and left as it is.
-fn database(config: &Config) -> Result<String> {
-    if let Database::Postgres(database) = &config.database {
-        let places: Vec<_> = database
-            .places
-            .iter()
-            .map(|(host, port)| format!("{host}:{port}"))
-            .collect();
-        return Ok(format!(
-            "PostgreSQL at {}, which only a start looks at",
-            places.join(", ")
-        ));
-    }
-    match start::look(config) {
-        Ok(None) => Ok("there is none yet: the first start makes it".to_owned()),
-        Ok(Some(seen)) if seen.is_behind => Ok(
-            "of an earlier version: a start brings it to this one, and no earlier version reads it after that"
-                .to_owned(),
-        ),
-        Ok(Some(_)) => Ok("of this version".to_owned()),
+async fn database(config: &Config) -> Result<String> {
+    let at = match &config.database {
+        Database::DataFolder => String::new(),
+        Database::Postgres(database) => {
+            let places = database.places.iter().map(|(host, port)| format!("{host}:{port}"));
+            format!("PostgreSQL at {}, ", places.collect::<Vec<_>>().join(", "))
+        }
+    };
+    match start::look(config).await {
+        Ok(None) if at.is_empty() => Ok("there is none yet: the first start makes it".to_owned()),
+        Ok(None) => Ok(format!("{at}where nothing of ours is yet: the first start makes it")),
+        Ok(Some(seen)) if seen.is_behind => Ok(format!(
+            "{at}of an earlier version: a start brings it to this one, and no earlier version reads it after that"
+        )),
+        Ok(Some(_)) => Ok(format!("{at}of this version")),
         Err(error) if error.code() == Code::DataFolderLocked => {
             Ok("not looked at: a running process holds it".to_owned())
         }

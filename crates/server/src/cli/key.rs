@@ -10,7 +10,7 @@ use super::{
     output::{Failure, Output},
 };
 use crate::{
-    config::{Config, Database},
+    config::Config,
     start::{self, find_key},
 };
 
@@ -32,11 +32,7 @@ pub(super) async fn status(config: &Config, output: Output) -> Result<(), Failur
     let (place, key) = find_key(config)?;
     let (word, sentence) = match key {
         None => ("absent", "There is none yet: the first start makes it.".to_owned()),
-        Some(_) if matches!(config.database, Database::Postgres(_)) => (
-            "unknown",
-            "The data is in PostgreSQL: a start compares the key with it.".to_owned(),
-        ),
-        Some(key) => match start::judge(config, &key) {
+        Some(key) => match start::judge(config, &key).await {
             Ok(true) => ("fits", "It is the key this data was sealed with.".to_owned()),
             Ok(false) => (
                 "unused",
@@ -46,9 +42,10 @@ pub(super) async fn status(config: &Config, output: Output) -> Result<(), Failur
                 "in-use",
                 "It is a good key. A running process holds the data folder, so it was not compared.".to_owned(),
             ),
-            Err(error) => {
+            Err(error) if error.code() == Code::MasterKeyMismatch => {
                 return Err(Error::new(error.code(), format!("{} (Looked in {place}.)", error.detail())).into());
             }
+            Err(error) => return Err(error.into()),
         },
     };
     let told = json!({ "from": place.to_string(), "state": word });

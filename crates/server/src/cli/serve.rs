@@ -29,6 +29,8 @@ pub(super) async fn serve(config: Config, output: Output) -> Result<(), Failure>
     let (stop, hurry) = (times(asked.clone(), 1), times(asked, 2));
     let opened = start::open(&config).await?;
     opened.notices.iter().for_each(|notice| output.note(notice));
+    // Before anybody is let in, so that limits hold from the first request on.
+    opened.connectors.show_life().await?;
     let listener = listen(&config).await?;
     let address = listener
         .local_addr()
@@ -41,9 +43,17 @@ pub(super) async fn serve(config: Config, output: Output) -> Result<(), Failure>
         let connectors = opened.connectors.clone();
         tokio::spawn(async move { connectors.follow().await })
     };
+    let heart = {
+        let connectors = opened.connectors.clone();
+        tokio::spawn(async move { connectors.keep_alive().await })
+    };
     let tender = {
         let connectors = opened.connectors.clone();
         tokio::spawn(async move { connectors.tend().await })
+    };
+    let tester = {
+        let connectors = opened.connectors.clone();
+        tokio::spawn(async move { connectors.watch_health().await })
     };
     let pruner = {
         let connectors = opened.connectors.clone();
@@ -87,7 +97,7 @@ pub(super) async fn serve(config: Config, output: Output) -> Result<(), Failure>
     };
     app::serve_hurried(listener, app, stop, hurry).await;
     // After the last request: nothing is begun any more, and what is still to be written down is.
-    for task in [follower, tender, keeper, pruner, housekeeper] {
+    for task in [follower, heart, tender, tester, keeper, pruner, housekeeper] {
         task.abort();
         // It holds the store, which is closed when its last holder lets go: before the data folder is.
         let _ = task.await;

@@ -5,11 +5,20 @@ use tieline::{action::ActionDescriptor, connector::ConnectorDescriptor};
 
 use crate::{problem::PROBLEM_JSON, router::API};
 
+/// Where the definitions of an action's schemas stand: in a document, `#` is its own beginning and no schema's.
+const SCHEMAS: &str = "#/components/schemas/";
+
 /// The description of a connector's actions, each at the address where it is called.
 pub fn document(connector: &ConnectorDescriptor) -> Value {
+    let mut connector = connector.clone();
+    let mut schemas = Map::new();
+    for action in &mut connector.actions {
+        lift(&format!("{}.input.", action.id), &mut action.input, &mut schemas);
+        lift(&format!("{}.output.", action.id), &mut action.output, &mut schemas);
+    }
     let mut paths: Map<String, Value> = connector.actions.iter().map(path).collect();
     if !connector.actions.is_empty() {
-        paths.insert("/actions".to_owned(), step(connector));
+        paths.insert("/actions".to_owned(), step(&connector));
     }
     json!({
         "openapi": "3.1.0",
@@ -22,6 +31,7 @@ pub fn document(connector: &ConnectorDescriptor) -> Value {
         "servers": [{ "url": API }],
         "paths": paths,
         "components": {
+            "schemas": schemas,
             "responses": { "Problem": {
                 "description": "What went wrong (RFC 9457).",
                 "content": { (PROBLEM_JSON): { "schema": { "type": "object" } } },
@@ -30,6 +40,34 @@ pub fn document(connector: &ConnectorDescriptor) -> Value {
         },
         "security": [{ "apiKey": [] }],
     })
+}
+
+/// Takes the definitions out of a schema, and lets it refer to them where they stand now.
+fn lift(prefix: &str, schema: &mut Value, schemas: &mut Map<String, Value>) {
+    refer(prefix, schema);
+    let Some(Value::Object(definitions)) = schema.as_object_mut().and_then(|words| words.remove("$defs")) else {
+        return;
+    };
+    schemas.extend(
+        definitions
+            .into_iter()
+            .map(|(name, schema)| (format!("{prefix}{name}"), schema)),
+    );
+}
+
+fn refer(prefix: &str, schema: &mut Value) {
+    match schema {
+        Value::Object(words) => {
+            for (word, value) in words {
+                match value.as_str().and_then(|place| place.strip_prefix("#/$defs/")) {
+                    Some(name) if word == "$ref" => *value = json!(format!("{SCHEMAS}{prefix}{name}")),
+                    _ => refer(prefix, value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| refer(prefix, item)),
+        _ => {}
+    }
 }
 
 fn path(action: &ActionDescriptor) -> (String, Value) {
@@ -108,4 +146,36 @@ fn step(connector: &ConnectorDescriptor) -> Value {
             "default": { "$ref": "#/components/responses/Problem" },
         },
     } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(words) => {
+                found.extend(words.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                words.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let mut lifted = 0;
+        for connector in tieline_catalog::connectors() {
+            let document = document(connector.descriptor());
+            let mut found = Vec::new();
+            references(&document, &mut found);
+            for place in found {
+                let pointer = place.strip_prefix('#').unwrap();
+                assert!(document.pointer(pointer).is_some(), "{}: {place}", connector.id());
+                lifted += usize::from(place.starts_with(SCHEMAS));
+            }
+        }
+        assert!(lifted > 3, "some schemas have definitions: {lifted}");
+    }
 }

@@ -49,6 +49,9 @@ pub struct Text {
     pub text: String,
 }
 
+/// 200 with a picture of our own.
+pub struct Svg(pub &'static str);
+
 /// Marks an answer whose body is a stream: it is sent as it comes, and no more of it is in memory than is on its way.
 #[derive(Clone, Copy)]
 pub struct Streamed;
@@ -140,6 +143,17 @@ impl Answer for Nothing {
 
     fn describe(operation: &mut Operation<'_>) {
         operation.answers_nothing();
+    }
+}
+
+impl Answer for Svg {
+    fn answer(self) -> Result<Response> {
+        let svg = HeaderValue::from_static("image/svg+xml");
+        Ok(with_type(StatusCode::OK, svg, self.0))
+    }
+
+    fn describe(operation: &mut Operation<'_>) {
+        operation.answers_text(&["image/svg+xml"]);
     }
 }
 

@@ -123,7 +123,7 @@ async fn names_are_given_or_made_and_taken_once() {
         assert_eq!(made.json["name"], expected, "{}", made.text);
     }
     let taken = post(&app, &tenant, "/connections", &body(Some("main"))).await;
-    assert_eq!((taken.status, taken.code()), (409, "NAME_TAKEN"));
+    assert_eq!((taken.status, taken.code()), (409, "CONNECTOR_ALREADY_CONNECTED"));
     let other = app.tenant("bob").await;
     assert_eq!(
         post(&app, &other, "/connections", &body(Some("main"))).await.status,

@@ -42,8 +42,10 @@ impl Data {
     /// The settings that say so.
     fn settings(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Folder => Vec::new(),
+            // What is sent is compared to the letter, so nothing is sent that nobody asked for.
+            Self::Folder => vec![("TIELINE__HEALTH__INTERVAL", "off".to_owned())],
             Self::Shared(database) => vec![
+                ("TIELINE__HEALTH__INTERVAL", "off".to_owned()),
                 ("DATABASE_URL", database.url()),
                 ("TIELINE_MASTER_KEY", canary::master_key().to_owned()),
             ],

@@ -29,6 +29,11 @@ pub(crate) struct Seed {
     pub(crate) stand_ins: Vec<(String, String)>,
 }
 
+/// Only what is shipped has a guide and a picture.
+fn is_of_the_shelf(path: &str) -> bool {
+    path.ends_with("/guide") || path.ends_with("/icon")
+}
+
 /// Whether a route is about people and how they sign in.
 pub(crate) fn is_of_people(path: &str) -> bool {
     ["/setup", "/session", "/users", "/password-resets"]
@@ -54,8 +59,7 @@ impl Seed {
             seed.people(app, name).await;
         }
         seed.stand_ins.push(("Acme Ltd".to_owned(), name.to_owned()));
-        if path.ends_with("/guide") {
-            // Only what is shipped has a guide.
+        if is_of_the_shelf(path) {
             let shipped = tieline_catalog::shipped()[0].id;
             seed.stand_ins.push(("acme".to_owned(), shipped.to_owned()));
         }
@@ -265,7 +269,7 @@ async fn every_example_is_a_request_that_works() {
     let (examples, mut wrong) = examples(app.document);
     let mut rows = None;
     for (number, example) in examples.iter().enumerate() {
-        let reads = example.method == Method::GET && !is_of_people(&example.path) && !example.path.ends_with("/guide");
+        let reads = example.method == Method::GET && !is_of_people(&example.path) && !is_of_the_shelf(&example.path);
         let seed = match rows.take() {
             Some(seed) if reads => seed,
             _ => Seed::new(&app, &example.path, &format!("tenant {number}")).await,

@@ -30,6 +30,7 @@ mod faces;
 mod fire;
 mod frozen;
 mod fuzz;
+mod health;
 mod idempotency;
 mod load;
 mod mail;

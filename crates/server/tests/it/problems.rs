@@ -423,6 +423,7 @@ async fn n3_a_call_that_comes_back_is_refused() {
         app.address
     );
     let connectors = Connectors::builder()
+        .scope("tenant", tieline::ScopeRule::Optional)
         .store(MemoryStore::new())
         .key(MasterKey::generate(&SystemRandom).unwrap())
         .manifest(back)
@@ -447,6 +448,7 @@ async fn n3_a_call_that_comes_back_is_refused() {
         "id: back\nname: Back\nbaseUrl: http://{address}\nendpoints: [{{ id: health, method: GET, path: /health, auth: none }}]\n"
     );
     let itself = Connectors::builder()
+        .scope("tenant", tieline::ScopeRule::Optional)
         .store(MemoryStore::new())
         .key(MasterKey::generate(&SystemRandom).unwrap())
         .manifest(back)

@@ -7,17 +7,21 @@ use tieline::{
     audit::Trail,
     id::{ConnectionId, TenantId},
     scope::Scope,
-    store::{ConnectionFilter, ConnectionRow, ConnectionStore, Health, Inserted, StoreFuture, Updated},
+    store::{
+        ConnectionFilter, ConnectionRow, ConnectionStore, Health, Inserted, LastDelivery, StoreFuture, Updated,
+        WebhookRow,
+    },
 };
 use tokio_postgres::Row;
 
 use super::{
-    PostgresStore, credential, secret,
+    PostgresStore, credential, health, secret,
     tx::{ReadTx, Tx},
     value::{Columns, Id, Read, Time, Value, behind, maybe, number, up_to, values},
+    work,
 };
 use crate::{
-    outcome::Outcome::{self, Changed, Unchanged},
+    outcome::Outcome::{Changed, Unchanged},
     word::Word,
 };
 
@@ -31,7 +35,8 @@ macro_rules! select {
             "SELECT c.*, s.field, s.sealed, s.last4, s.updated_at AS secret_updated_at FROM (\
              SELECT tenant, id, scope_kind, scope_identity, environment, connector, name, display_name, auth, config, \
              credential, secret_version, enabled, health, health_reason, health_since, version, created_by, created_at, \
-             updated_at, description, sync_frequency FROM connections ",
+             updated_at, description, sync_frequency, webhook_hash, webhook_sealed, webhook_version, webhook_since, \
+             delivered_at, delivery_error, oauth FROM connections ",
             $which,
             ") AS c LEFT JOIN connection_secrets AS s ON s.tenant = c.tenant AND s.connection = c.id ORDER BY c.id ",
             $order
@@ -87,17 +92,38 @@ fn read(row: &Row) -> Read<ConnectionRow> {
         credential: row.maybe_id("credential")?,
         secrets: BTreeMap::new(),
         secret_version: row.number("secret_version")?,
+        oauth: row.maybe_text("oauth")?,
         enabled: row.try_get("enabled")?,
         health: Health {
             state: row.word("health")?,
             reason: row.maybe_text("health_reason")?,
             since: row.time("health_since")?,
         },
+        webhook: read_webhook(row)?,
+        last_delivery: match row.maybe_time("delivered_at")? {
+            None => None,
+            Some(at) => Some(LastDelivery {
+                at,
+                error: row.maybe_text("delivery_error")?,
+            }),
+        },
         version: row.number("version")?,
         created_by: row.text("created_by")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
+}
+
+fn read_webhook(row: &Row) -> Read<Option<WebhookRow>> {
+    let Some(version) = row.maybe_number("webhook_version")? else {
+        return Ok(None);
+    };
+    Ok(Some(WebhookRow {
+        hash: row.array("webhook_hash")?,
+        sealed: row.try_get("webhook_sealed")?,
+        version,
+        since: row.time("webhook_since")?,
+    }))
 }
 
 async fn by_name(
@@ -189,8 +215,10 @@ async fn insert(tx: &Tx, row: &ConnectionRow) -> Result<bool> {
         .execute(
             "INSERT INTO connections (tenant, id, scope_kind, scope_identity, connector, name, display_name, auth, \
          config, secret_version, enabled, health, health_reason, health_since, version, created_by, created_at, \
-         updated_at, environment, credential, description, sync_frequency) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
+         updated_at, environment, credential, description, sync_frequency, webhook_hash, webhook_sealed, \
+         webhook_version, webhook_since, oauth) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
+         $23, $24, $25, $26, $27) \
          ON CONFLICT DO NOTHING",
             values![
                 Id(row.tenant),
@@ -215,6 +243,11 @@ async fn insert(tx: &Tx, row: &ConnectionRow) -> Result<bool> {
                 row.credential.map(Id),
                 maybe(&row.description),
                 row.sync_frequency.name(),
+                row.webhook.as_ref().map(|webhook| &webhook.hash[..]),
+                row.webhook.as_ref().map(|webhook| &webhook.sealed[..]),
+                row.webhook.as_ref().map(|webhook| number(webhook.version)),
+                row.webhook.as_ref().map(|webhook| Time(webhook.since)),
+                maybe(&row.oauth),
             ],
         )
         .await?;
@@ -222,6 +255,7 @@ async fn insert(tx: &Tx, row: &ConnectionRow) -> Result<bool> {
         return Ok(false);
     }
     insert_secrets(tx, row).await?;
+    work::insert(tx, row).await?;
     Ok(true)
 }
 
@@ -245,7 +279,8 @@ async fn update(tx: &Tx, row: &ConnectionRow, expected_version: u64) -> Result<b
         .execute(
             "UPDATE connections SET display_name = $4, auth = $5, config = $6, secret_version = $7, enabled = $8, \
          health = $9, health_reason = $10, health_since = $11, version = $12, updated_at = $13, \
-         description = $14, sync_frequency = $15 \
+         description = $14, sync_frequency = $15, webhook_hash = $16, webhook_sealed = $17, webhook_version = $18, \
+         webhook_since = $19, oauth = $20 \
          WHERE tenant = $1 AND id = $2 AND version = $3",
             values![
                 Id(row.tenant),
@@ -263,6 +298,11 @@ async fn update(tx: &Tx, row: &ConnectionRow, expected_version: u64) -> Result<b
                 Time(row.updated_at),
                 maybe(&row.description),
                 row.sync_frequency.name(),
+                row.webhook.as_ref().map(|webhook| &webhook.hash[..]),
+                row.webhook.as_ref().map(|webhook| &webhook.sealed[..]),
+                row.webhook.as_ref().map(|webhook| number(webhook.version)),
+                row.webhook.as_ref().map(|webhook| Time(webhook.since)),
+                maybe(&row.oauth),
             ],
         )
         .await?;
@@ -349,14 +389,29 @@ impl ConnectionStore for PostgresStore {
         )
     }
 
+    fn note_delivery(&self, tenant: TenantId, id: ConnectionId, delivery: LastDelivery) -> StoreFuture<'_, ()> {
+        self.journal(tenant, (tenant, id, delivery), |tx, (tenant, id, delivery)| {
+            Box::pin(async move {
+                let note = "UPDATE connections SET delivered_at = $3, delivery_error = $4 \
+                            WHERE tenant = $1 AND id = $2 AND (delivered_at IS NULL OR delivered_at <= $3)";
+                let values = values![Id(*tenant), Id(*id), Time(delivery.at), maybe(&delivery.error)];
+                let noted = tx.execute(note, values).await?;
+                Ok(if noted == 0 { Unchanged(()) } else { Changed(()) })
+            })
+        })
+    }
+
     fn delete_connection(&self, tenant: TenantId, id: ConnectionId, trail: Trail) -> StoreFuture<'_, bool> {
         self.change(tenant, trail, (tenant, id), |tx, (tenant, id)| {
             Box::pin(async move {
                 // Its secrets go with it, by the foreign key.
                 let delete = "DELETE FROM connections WHERE tenant = $1 AND id = $2";
-                Ok(Outcome::of_rows(
-                    tx.execute(delete, values![Id(*tenant), Id(*id)]).await?,
-                ))
+                if tx.execute(delete, values![Id(*tenant), Id(*id)]).await? == 0 {
+                    return Ok(Unchanged(false));
+                }
+                work::delete(tx, *tenant, *id).await?;
+                health::delete(tx, *tenant, *id).await?;
+                Ok(Changed(true))
             })
         })
     }

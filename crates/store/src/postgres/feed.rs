@@ -3,7 +3,7 @@
 use tieline::{
     Result,
     clock::Timestamp,
-    event::{Event, EventKind},
+    event::{EventKind, FeedEvent},
     id::TenantId,
     store::{FeedRow, FeedStore, StoreFuture},
 };
@@ -17,7 +17,7 @@ use super::{
 use crate::outcome::Outcome::{Changed, Unchanged};
 
 /// Writes a change's events, at places that its transaction's number gives them.
-pub(super) async fn append(tx: &Tx, tenant: TenantId, events: &[Event]) -> Result<()> {
+pub(super) async fn append(tx: &Tx, tenant: TenantId, events: &[FeedEvent]) -> Result<()> {
     if events.is_empty() {
         return Ok(());
     }

@@ -4,12 +4,12 @@ use tieline::{
     Result,
     clock::Timestamp,
     id::TenantId,
-    store::{Begun, IdempotencyRow, IdempotencyStore, StoreFuture},
+    store::{Begun, IdempotencyRow, IdempotencyStore, StoreFuture, tenant_is_deleted},
 };
 use tokio_postgres::Row;
 
 use super::{
-    PostgresStore,
+    PostgresStore, tenant,
     tx::Tx,
     value::{Columns, Id, Read, Time, number, values},
 };
@@ -57,7 +57,8 @@ impl IdempotencyStore for PostgresStore {
                 let begin = tx
                     .execute(
                         "INSERT INTO idempotency AS i (tenant, id, request, attempt, until, expires_at, answer) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, id) DO UPDATE SET \
+                     SELECT $1::uuid, $2::uuid, $3::bytea, $4::bigint, $5::timestamptz, $6::timestamptz, $7::bytea \
+                     WHERE NOT EXISTS (SELECT FROM deleted_tenants WHERE id = $1) ON CONFLICT (tenant, id) DO UPDATE SET \
                      request = excluded.request, attempt = excluded.attempt, until = excluded.until, \
                      expires_at = excluded.expires_at, answer = excluded.answer WHERE i.expires_at <= $8",
                         values![
@@ -74,6 +75,9 @@ impl IdempotencyStore for PostgresStore {
                     .await?;
                 if begin == 1 {
                     return Ok(Changed(Begun::Begun));
+                }
+                if tenant::is_deleted(tx, row.tenant).await? {
+                    return Err(tenant_is_deleted());
                 }
                 let select = "SELECT tenant, id, request, attempt, until, expires_at, answer FROM idempotency \
                               WHERE tenant = $1 AND id = $2";

@@ -25,7 +25,20 @@ const STEPS: &[(&str, &str)] = steps!(
     "V0009__bounds_of_ledgers"
     "V0010__tenant_ends"
     "V0011__faces"
+    "V0012__health"
+    "V0013__processes"
+    "V0014__webhooks"
+    "V0015__oauth"
 );
+
+/// The number of the last step, `V0001__name`.
+fn newest() -> i32 {
+    let number = |(name, _): &(&str, &str)| name.get(1..5)?.parse().ok();
+    STEPS
+        .last()
+        .and_then(number)
+        .expect("steps are called so, as their test sees")
+}
 
 /// The lock that lets one process at a time take steps in a database: any number that nobody else has.
 const LOCK: i64 = 0x7469_656c_6e65;
@@ -53,15 +66,25 @@ async fn migrate(client: &mut Client) -> Result<String> {
         .await
         .map_err(|error| failed(&error))?;
     let taken = last_step(client).await?;
-    let known = STEPS.len() as i32;
+    let known = newest();
     match taken {
         Some(last) if last > known => return Err(newer(last, known)),
         Some(last) if last == known => {}
-        _ => take_steps(client).await?,
+        _ => take_steps(client, STEPS).await?,
     }
     keep_places_rising(client).await?;
     let role = client.query_one("SELECT app FROM roles", &[]).await;
     role.map(|row| row.get(0)).map_err(|error| failed(&error))
+}
+
+/// Whether a database that is ours is behind this version; nothing where none is yet. Changes nothing.
+pub(super) async fn standing(client: &Client) -> Result<Option<bool>> {
+    check_server(client).await?;
+    match last_step(client).await? {
+        Some(last) if last > newest() => Err(newer(last, newest())),
+        Some(last) => Ok(Some(last < newest())),
+        None => Ok(None),
+    }
 }
 
 async fn check_server(client: &Client) -> Result<()> {
@@ -90,12 +113,12 @@ async fn last_step(client: &Client) -> Result<Option<i32>> {
     asked.await.map_err(|error| failed(&error))
 }
 
-async fn take_steps(client: &mut Client) -> Result<()> {
+async fn take_steps(client: &mut Client, steps: &[(&str, &str)]) -> Result<()> {
     client
         .batch_execute("CREATE SCHEMA IF NOT EXISTS tieline")
         .await
         .map_err(|error| failed(&error))?;
-    let steps: Result<Vec<_>, _> = STEPS
+    let steps: Result<Vec<_>, _> = steps
         .iter()
         .map(|(name, sql)| Migration::unapplied(name, sql))
         .collect();
@@ -171,8 +194,51 @@ mod tests {
         files.sort();
         let steps: Vec<_> = STEPS.iter().map(|(name, _)| format!("{name}.sql")).collect();
         assert_eq!(files, steps);
-        for (number, step) in (1..).zip(steps) {
-            assert!(step.starts_with(&format!("V{number:04}__")), "{step}");
+        let numbers: Vec<i32> = steps.iter().map(|step| step[1..5].parse().unwrap()).collect();
+        assert!(numbers.is_sorted() && numbers.last() == Some(&newest()), "{numbers:?}");
+        assert!(
+            steps.iter().all(|step| step.starts_with('V') && &step[5..7] == "__"),
+            "{steps:?}"
+        );
+    }
+
+    /// Also as an owner whom the policies hold.
+    #[tokio::test]
+    async fn connections_of_before_get_their_work() {
+        let Some(database) = tieline_testkit::postgres::Database::fresh().await else {
+            return;
+        };
+        let name = database.name();
+        let make = format!("CREATE ROLE {name}_user LOGIN CREATEROLE; ALTER DATABASE {name} OWNER TO {name}_user");
+        database.owner().await.batch_execute(&make).await.unwrap();
+        let url = database.url();
+        let (_, host) = url.split_once('@').unwrap();
+        let address = Address::parse(&format!("postgres://{name}_user@{host}")).unwrap();
+        let (mut client, connection) = address.config.connect(address.tls.clone()).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute("SET search_path = tieline").await.unwrap();
+        take_steps(&mut client, &STEPS[..11]).await.unwrap();
+        let tenant = |nth| format!("00000000-0000-0000-0000-00000000000{nth}");
+        for nth in 1..=2 {
+            let connect = format!(
+                "SELECT set_config('app.tenant', '{0}', false); \
+                 INSERT INTO connections (tenant, id, scope_kind, scope_identity, connector, name, display_name, auth, config, \
+                 secret_version, enabled, health, health_since, version, created_by, created_at, updated_at) \
+                 VALUES ('{0}', '{0}', '', '', '', '', '', '', '', 1, true, 'healthy', now(), 1, '', now(), now())",
+                tenant(nth)
+            );
+            client.batch_execute(&connect).await.unwrap();
+        }
+        take_steps(&mut client, STEPS).await.unwrap();
+        // Whoever migrates may look across tenants, as `claim` does.
+        client.batch_execute(&format!("SET ROLE {name}_app")).await.unwrap();
+        for nth in 1..=3 {
+            let enter = format!("SELECT set_config('app.tenant', '{}', false)", tenant(nth));
+            client.batch_execute(&enter).await.unwrap();
+            let work =
+                "SELECT count(*) FROM work WHERE kind = 'health' AND key = tenant AND epoch = 0 AND due <= now()";
+            let count: i64 = client.query_one(work, &[]).await.unwrap().get(0);
+            assert_eq!(count, i64::from(nth < 3));
         }
     }
 }

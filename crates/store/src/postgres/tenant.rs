@@ -28,21 +28,25 @@ fn read(row: &Row) -> Read<TenantRow> {
 
 /// What goes with a tenant, beside its members. The secrets of connections and credentials go with them.
 const OF_A_TENANT: [&str; 11] = [
-    "DELETE FROM doors WHERE tenant = $1",
     "DELETE FROM api_keys WHERE tenant = $1",
     "DELETE FROM links WHERE tenant = $1",
     "DELETE FROM sessions WHERE tenant = $1",
+    "DELETE FROM oauth_states WHERE tenant = $1",
+    "DELETE FROM doors WHERE tenant = $1",
     "DELETE FROM connections WHERE tenant = $1",
     "DELETE FROM credentials WHERE tenant = $1",
     "DELETE FROM data_keys WHERE tenant = $1",
-    "DELETE FROM idempotency WHERE tenant = $1",
     "DELETE FROM idempotency_kept WHERE tenant = $1",
     "DELETE FROM call_heads WHERE tenant = $1",
     "DELETE FROM work WHERE tenant = $1",
 ];
 
-/// Takes out rows of a deleted tenant, some at a time.
-const SWEEPS: [&str; 3] = [
+/// Takes out rows of a deleted tenant, some at a time: those of which there can be so many that one transaction would take
+/// too long. Nobody can read what was sealed in them, for the tenant's keys are gone.
+const SWEEPS: [&str; 6] = [
+    "DELETE FROM idempotency WHERE tenant = $1 AND id IN (SELECT id FROM idempotency WHERE tenant = $1 LIMIT $2)",
+    "DELETE FROM idempotency_kept WHERE tenant = $1 AND ctid IN (SELECT ctid FROM idempotency_kept WHERE tenant = $1 LIMIT $2)",
+    "DELETE FROM tests WHERE tenant = $1 AND ctid IN (SELECT ctid FROM tests WHERE tenant = $1 LIMIT $2)",
     "DELETE FROM calls WHERE tenant = $1 AND id IN (SELECT id FROM calls WHERE tenant = $1 LIMIT $2)",
     "DELETE FROM usage WHERE tenant = $1 AND ctid IN (SELECT ctid FROM usage WHERE tenant = $1 LIMIT $2)",
     "DELETE FROM usage_totals WHERE tenant = $1 AND ctid IN (SELECT ctid FROM usage_totals WHERE tenant = $1 LIMIT $2)",
@@ -66,15 +70,27 @@ pub(super) async fn is_deleted(tx: &ReadTx, tenant: TenantId) -> Result<bool> {
     tx.any(select, values![Id(tenant)]).await
 }
 
-/// Deletes a tenant that has the head of its audit chain locked: changes that come later meet the deletion there, and those
-/// that came before are seen by each statement.
-async fn delete(tx: &Tx, id: TenantId, at: Timestamp) -> Result<bool> {
-    if tx.execute("DELETE FROM tenants WHERE id = $1", values![Id(id)]).await? == 0 {
-        return Ok(false);
-    }
+/// Deletes a tenant's rows, but for those that are swept.
+async fn delete_rows(tx: &Tx, id: TenantId) -> Result<()> {
     for delete in OF_A_TENANT {
         tx.execute(delete, values![Id(id)]).await?;
     }
+    Ok(())
+}
+
+/// Deletes a tenant. A change goes from its rows to the head of the audit chain, and so does this: who has a row that goes
+/// is waited for, and gets to the head. Rows that were written meanwhile go once the head is ours: changes that come later
+/// meet the deletion there, and those that came before are seen by each statement.
+async fn delete(tx: &Tx, id: TenantId, at: Timestamp) -> Result<bool> {
+    if tx.execute("DELETE FROM tenants WHERE id = $1", values![Id(id)]).await? == 0 {
+        return match is_deleted(tx, id).await? {
+            true => Err(tenant_is_deleted()),
+            false => Ok(false),
+        };
+    }
+    delete_rows(tx, id).await?;
+    audit::lock_head(tx, id).await?;
+    delete_rows(tx, id).await?;
     let members = "DELETE FROM memberships WHERE tenant = $1 RETURNING user_id";
     let members: Vec<UserId> = tx.all(members, values![Id(id)], |row| row.id("user_id")).await?;
     for user in members {
@@ -137,10 +153,6 @@ impl TenantStore for PostgresStore {
             Box::pin(async move {
                 trail.check_tenant(*id)?;
                 tx.alone(Turn::People).await?;
-                audit::lock_head(tx, *id).await?;
-                if is_deleted(tx, *id).await? {
-                    return Err(tenant_is_deleted());
-                }
                 if !delete(tx, *id, *at).await? {
                     return Ok(Unchanged(false));
                 }
@@ -153,7 +165,9 @@ impl TenantStore for PostgresStore {
     fn sweep_deleted_tenants(&self, limit: usize) -> StoreFuture<'_, usize> {
         self.journal(None, limit, |tx, limit| {
             Box::pin(async move {
-                let left = "SELECT id FROM deleted_tenants WHERE NOT swept ORDER BY id LIMIT 1";
+                // One at a time sweeps a tenant. Who waited for another's rows would find none of its own left, and take
+                // the tenant for swept.
+                let left = "SELECT id FROM deleted_tenants WHERE NOT swept ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED";
                 let Some(tenant) = tx.one(left, values![], |row| row.id::<TenantId>("id")).await? else {
                     return Ok(Unchanged(0));
                 };

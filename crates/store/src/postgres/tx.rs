@@ -233,6 +233,11 @@ impl Tx {
         Ok(first.into())
     }
 
+    /// Whether followers of the feed will find something.
+    pub(super) fn has_events(&self) -> bool {
+        self.events.load(Ordering::Relaxed) > 0
+    }
+
     /// The error for a row that moved between two statements: the verb is begun anew, and fails with this at last.
     pub(super) fn begin_anew(&self) -> Error {
         self.again.store(true, Ordering::Relaxed);

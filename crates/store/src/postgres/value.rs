@@ -6,7 +6,10 @@ use std::error::Error as StdError;
 use bytes::BytesMut;
 use tieline::{
     clock::Timestamp,
-    id::{ApiKeyId, AuditId, CallId, ConnectionId, CredentialId, EventId, SessionId, TenantId, UserId},
+    id::{
+        ApiKeyId, AuditId, CallId, ConnectionId, CredentialId, EventId, OAuthStateId, ProcessId, SessionId, TenantId,
+        UserId,
+    },
 };
 use tokio_postgres::{
     Row,
@@ -75,7 +78,7 @@ macro_rules! identifiers {
     )+ };
 }
 
-identifiers!(ApiKeyId AuditId CallId ConnectionId CredentialId EventId SessionId TenantId UserId);
+identifiers!(ApiKeyId AuditId CallId ConnectionId CredentialId EventId OAuthStateId ProcessId SessionId TenantId UserId);
 
 impl Identifier for [u8; 16] {
     fn from_bytes(bytes: [u8; 16]) -> Self {

@@ -6,17 +6,21 @@ use tokio_postgres::Client;
 use super::trouble::refused;
 use crate::limits::{IDLE_TRANSACTION_TIMEOUT, STATEMENT_TIMEOUT};
 
-/// Puts a new connection into the role that does the work, and bounds what it does. A commit that is answered is on disk,
-/// whatever the database's default.
+/// Puts a new connection into the role that does the work, and bounds what it does.
 pub(super) async fn step_down(client: &Client, role: &str) -> Result<(), tokio_postgres::Error> {
-    let sql = "SELECT set_config('search_path', 'tieline', false), \
-               set_config('statement_timeout', $2, false), \
-               set_config('idle_in_transaction_session_timeout', $3, false), \
-               CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END, \
-               set_config('role', $1, false)";
+    bound(client).await?;
+    let sql = "SELECT set_config('search_path', 'tieline', false), set_config('role', $1, false)";
+    client.query_one(sql, &[&role]).await.map(drop)
+}
+
+/// Bounds what a new connection does. A commit that is answered is on disk, whatever the database's default.
+pub(super) async fn bound(client: &Client) -> Result<(), tokio_postgres::Error> {
+    let sql = "SELECT set_config('statement_timeout', $1, false), \
+               set_config('idle_in_transaction_session_timeout', $2, false), \
+               CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END";
     let milliseconds = |bound: std::time::Duration| bound.as_millis().to_string();
     let (statement, idle) = (milliseconds(STATEMENT_TIMEOUT), milliseconds(IDLE_TRANSACTION_TIMEOUT));
-    client.query_one(sql, &[&role, &statement, &idle]).await.map(drop)
+    client.query_one(sql, &[&statement, &idle]).await.map(drop)
 }
 
 /// What the role on a connection could do that it must not.
@@ -81,8 +85,8 @@ mod tests {
     use tieline::{
         id::TenantId,
         store::{
-            ApiKeyStore, CallStore, ConnectionStore, CredentialStore, DataKeyStore, IdempotencyRow, IdempotencyStore,
-            LinkStore, SessionStore, conformance::sample,
+            ApiKeyStore, CallStore, ConnectionStore, CredentialStore, DataKeyStore, HealthStore, IdempotencyRow,
+            IdempotencyStore, LinkStore, OAuthStateStore, SessionStore, conformance::sample,
         },
     };
     use tieline_testkit::postgres::Database;
@@ -106,7 +110,9 @@ mod tests {
         let key = sample::data_key(tenant, 1, b"wrapped");
         store.add_data_key(key, trail()).await.unwrap();
         let row = sample::connection(tenant, "default");
+        let test = sample::test(&row, 1);
         store.insert_connection(row, trail()).await.unwrap();
+        store.note_test(test, 1).await.unwrap();
         let row = sample::credential(tenant, "default");
         store.insert_credential(row, trail()).await.unwrap();
         let call = sample::call(tenant);
@@ -117,6 +123,8 @@ mod tests {
             .unwrap();
         let session = sample::session(tenant, sample::user_id());
         store.create_session(session, Vec::new(), trail()).await.unwrap();
+        let state = sample::oauth_state(tenant);
+        store.begin_oauth(state, 1, trail()).await.unwrap();
         let request = IdempotencyRow {
             tenant,
             id: [7; 16],
@@ -153,7 +161,8 @@ mod tests {
     /// Every table of tenants that the store's role reads: its name, all of it, and all of it handed to somebody.
     const TABLES: &[(&str, &str, &str)] = tables!(
         "api_keys" "audit" "audit_heads" "call_heads" "calls" "connection_secrets" "connections" "credential_secrets"
-        "credentials" "data_keys" "doors" "idempotency" "idempotency_kept" "links" "memberships" "sessions" "usage" "usage_totals" "work"
+        "credentials" "data_keys" "doors" "idempotency" "idempotency_kept" "links" "memberships" "oauth_states" "sessions"
+        "tests" "usage" "usage_totals" "work"
     );
 
     async fn seen(store: &PostgresStore, tenant: Option<TenantId>, select: &'static str) -> Vec<TenantId> {
@@ -196,6 +205,40 @@ mod tests {
         assert_eq!(there, listed);
         let feed = store.read(tenants[0], (), |tx, ()| Box::pin(tx.any("SELECT 1 FROM feed", &[])));
         feed.await.expect_err("the feed is read through its function only");
+    }
+
+    /// L1: every connection of the pool is in the role that works, and bounded in what it does.
+    #[tokio::test]
+    async fn l1_a_connection_is_stepped_down_and_bounded() {
+        let Some((store, database)) = fresh(1).await else {
+            return;
+        };
+        let setting = "SELECT current_user::text || ' ' || current_setting('search_path') AS role, \
+                       current_setting('statement_timeout') AS statement, \
+                       current_setting('idle_in_transaction_session_timeout') AS idle, \
+                       current_setting('synchronous_commit') AS commit";
+        let look = async |store: &PostgresStore| {
+            let set = store.read(None, setting, |tx, setting| {
+                Box::pin(async move {
+                    let read = |row: &tokio_postgres::Row| {
+                        ["role", "statement", "idle", "commit"]
+                            .into_iter()
+                            .map(|name| row.try_get::<_, String>(name))
+                            .collect::<Result<Vec<_>, _>>()
+                    };
+                    tx.one(setting, &[], read).await
+                })
+            });
+            set.await.unwrap().unwrap()
+        };
+        let role = format!("{}_app tieline", database.name());
+        let bounded = [role.as_str(), "30s", "30s", "on"];
+        assert_eq!(look(&store).await, bounded);
+        // Whatever an operator has set for the database: a commit that is answered is on disk.
+        let set = format!("ALTER DATABASE {} SET synchronous_commit = off", database.name());
+        database.owner().await.batch_execute(&set).await.unwrap();
+        let store = PostgresStore::open(&database.url(), PostgresOptions { connections: 1 }).await;
+        assert_eq!(look(&store.unwrap()).await, bounded);
     }
 
     /// Requests that end well, fail, panic or are left by their callers: the next on the connection is in its own tenant.

@@ -8,13 +8,17 @@ use tieline::{
     audit::Trail,
     id::{ConnectionId, CredentialId, TenantId},
     scope::Scope,
-    store::{ConnectionFilter, ConnectionRow, ConnectionStore, Health, Inserted, SealedField, StoreFuture, Updated},
+    store::{
+        ConnectionFilter, ConnectionRow, ConnectionStore, Health, Inserted, LastDelivery, SealedField, StoreFuture,
+        Updated, WebhookRow,
+    },
 };
 
 use super::{
-    SqliteStore, credential,
+    SqliteStore, credential, health,
     tx::{ReadTx, Tx},
     value::{Count, Frequency, Home, State, Time},
+    work,
     writer::Outcome::{Changed, Unchanged},
 };
 use crate::word::Word;
@@ -29,7 +33,8 @@ macro_rules! select {
             "SELECT c.*, s.field, s.sealed, s.last4, s.updated_at AS secret_updated_at FROM (\
              SELECT tenant, id, scope_kind, scope_identity, environment, connector, name, display_name, auth, config, \
              credential, secret_version, enabled, health, health_reason, health_since, version, created_by, created_at, \
-             updated_at, description, sync_frequency FROM connections ",
+             updated_at, description, sync_frequency, webhook_hash, webhook_sealed, webhook_version, webhook_since, \
+             delivered_at, delivery_error, oauth FROM connections ",
             $which,
             ") AS c LEFT JOIN connection_secrets AS s ON s.tenant = c.tenant AND s.connection = c.id ORDER BY c.id ",
             $order
@@ -95,17 +100,38 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ConnectionRow> {
         credential: row.get::<_, Option<_>>("credential")?.map(CredentialId::from_bytes),
         secrets: BTreeMap::new(),
         secret_version: row.get("secret_version")?,
+        oauth: row.get("oauth")?,
         enabled: row.get("enabled")?,
         health: Health {
             state: row.get::<_, State>("health")?.0,
             reason: row.get("health_reason")?,
             since: row.get::<_, Time>("health_since")?.0,
         },
+        webhook: read_webhook(row)?,
+        last_delivery: match row.get::<_, Option<Time>>("delivered_at")? {
+            None => None,
+            Some(Time(at)) => Some(LastDelivery {
+                at,
+                error: row.get("delivery_error")?,
+            }),
+        },
         version: row.get::<_, Count>("version")?.0,
         created_by: row.get("created_by")?,
         created_at: row.get::<_, Time>("created_at")?.0,
         updated_at: row.get::<_, Time>("updated_at")?.0,
     })
+}
+
+fn read_webhook(row: &Row<'_>) -> rusqlite::Result<Option<WebhookRow>> {
+    let Some(hash) = row.get("webhook_hash")? else {
+        return Ok(None);
+    };
+    Ok(Some(WebhookRow {
+        hash,
+        sealed: row.get("webhook_sealed")?,
+        version: row.get("webhook_version")?,
+        since: row.get::<_, Time>("webhook_since")?.0,
+    }))
 }
 
 fn read_secret(line: &Row<'_>) -> rusqlite::Result<SealedField> {
@@ -184,8 +210,10 @@ fn insert(tx: &Tx<'_>, row: &ConnectionRow) -> Result<bool> {
     let written = tx.execute(
         "INSERT INTO connections (tenant, id, scope_kind, scope_identity, connector, name, display_name, auth, \
          config, secret_version, enabled, health, health_reason, health_since, version, created_by, created_at, \
-         updated_at, environment, credential, description, sync_frequency) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
+         updated_at, environment, credential, description, sync_frequency, webhook_hash, webhook_sealed, \
+         webhook_version, webhook_since, oauth) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
+         ?23, ?24, ?25, ?26, ?27) \
          ON CONFLICT DO NOTHING",
         params![
             row.tenant.as_bytes(),
@@ -210,11 +238,17 @@ fn insert(tx: &Tx<'_>, row: &ConnectionRow) -> Result<bool> {
             row.credential.as_ref().map(|id| id.as_bytes()),
             row.description,
             Frequency(row.sync_frequency),
+            row.webhook.as_ref().map(|webhook| webhook.hash),
+            row.webhook.as_ref().map(|webhook| &webhook.sealed),
+            row.webhook.as_ref().map(|webhook| webhook.version),
+            row.webhook.as_ref().map(|webhook| Time(webhook.since)),
+            row.oauth,
         ],
     )?;
     if written == 1 {
         check_credential(tx, row)?;
         insert_secrets(tx, row)?;
+        work::insert(tx, row)?;
     }
     Ok(written == 1)
 }
@@ -250,7 +284,8 @@ fn update(tx: &Tx<'_>, row: &ConnectionRow, expected_version: u64) -> Result<boo
     let written = tx.execute(
         "UPDATE connections SET display_name = ?4, auth = ?5, config = ?6, secret_version = ?7, enabled = ?8, \
          health = ?9, health_reason = ?10, health_since = ?11, version = ?12, updated_at = ?13, credential = ?14, \
-         description = ?15, sync_frequency = ?16 \
+         description = ?15, sync_frequency = ?16, webhook_hash = ?17, webhook_sealed = ?18, webhook_version = ?19, \
+         webhook_since = ?20, oauth = ?21 \
          WHERE tenant = ?1 AND id = ?2 AND version = ?3",
         params![
             row.tenant.as_bytes(),
@@ -269,6 +304,11 @@ fn update(tx: &Tx<'_>, row: &ConnectionRow, expected_version: u64) -> Result<boo
             row.credential.as_ref().map(|id| id.as_bytes()),
             row.description,
             Frequency(row.sync_frequency),
+            row.webhook.as_ref().map(|webhook| webhook.hash),
+            row.webhook.as_ref().map(|webhook| &webhook.sealed),
+            row.webhook.as_ref().map(|webhook| webhook.version),
+            row.webhook.as_ref().map(|webhook| Time(webhook.since)),
+            row.oauth,
         ],
     )?;
     if written == 1 {
@@ -334,6 +374,17 @@ impl ConnectionStore for SqliteStore {
         })
     }
 
+    fn note_delivery(&self, tenant: TenantId, id: ConnectionId, delivery: LastDelivery) -> StoreFuture<'_, ()> {
+        self.writer.journal(move |tx| {
+            let noted = tx.execute(
+                "UPDATE connections SET delivered_at = ?3, delivery_error = ?4 \
+                 WHERE tenant = ?1 AND id = ?2 AND (delivered_at IS NULL OR delivered_at <= ?3)",
+                params![tenant.as_bytes(), id.as_bytes(), Time(delivery.at), delivery.error],
+            )?;
+            Ok(if noted == 0 { Unchanged(()) } else { Changed(()) })
+        })
+    }
+
     fn delete_connection(&self, tenant: TenantId, id: ConnectionId, trail: Trail) -> StoreFuture<'_, bool> {
         self.writer.change(tenant, trail, move |tx| {
             // Its secrets go with it, by the foreign key.
@@ -341,7 +392,12 @@ impl ConnectionStore for SqliteStore {
                 "DELETE FROM connections WHERE tenant = ?1 AND id = ?2",
                 params![tenant.as_bytes(), id.as_bytes()],
             )?;
-            Ok(if deleted == 1 { Changed(true) } else { Unchanged(false) })
+            if deleted == 0 {
+                return Ok(Unchanged(false));
+            }
+            work::delete(tx, tenant, id)?;
+            health::delete(tx, tenant, id)?;
+            Ok(Changed(true))
         })
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::params;
 use tieline::{
     Result,
     clock::Timestamp,
-    event::{Event, EventKind},
+    event::{EventKind, FeedEvent},
     id::{EventId, TenantId},
     store::{FeedRow, FeedStore, StoreFuture},
 };
@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Writes a change's events; the writer's order of commit is the feed's.
-pub(super) fn append(tx: &Tx<'_>, tenant: TenantId, events: &[Event]) -> Result<()> {
+pub(super) fn append(tx: &Tx<'_>, tenant: TenantId, events: &[FeedEvent]) -> Result<()> {
     for event in events {
         tx.execute(
             "INSERT INTO feed (id, at, kind, tenant, subject) VALUES (?1, ?2, ?3, ?4, ?5)",

@@ -5,11 +5,11 @@ use tieline::{
     Error, Result,
     clock::Timestamp,
     id::TenantId,
-    store::{Begun, IdempotencyRow, IdempotencyStore, StoreFuture},
+    store::{Begun, IdempotencyRow, IdempotencyStore, StoreFuture, tenant_is_deleted},
 };
 
 use super::{
-    SqliteStore,
+    SqliteStore, tenant,
     tx::Tx,
     value::{Count, Time},
     writer::Outcome::{self, Changed, Unchanged},
@@ -57,6 +57,9 @@ fn make_room(tx: &Tx<'_>, tenant: TenantId, id: [u8; 16], room: u64) -> Result<(
 impl IdempotencyStore for SqliteStore {
     fn begin_idempotent(&self, row: IdempotencyRow, now: Timestamp) -> StoreFuture<'_, Begun> {
         self.writer.journal(move |tx| {
+            if tenant::is_deleted(tx, row.tenant)? {
+                return Err(tenant_is_deleted());
+            }
             let (tenant, id) = (row.tenant.as_bytes(), row.id);
             let standing = tx.one(
                 "SELECT tenant, id, request, attempt, until, expires_at, answer FROM idempotency \

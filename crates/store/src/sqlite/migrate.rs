@@ -45,6 +45,19 @@ const STEPS: &[(&str, &str)] = &[
         include_str!("../../migrations/sqlite/V0010__tenant_ends.sql"),
     ),
     ("V0011__faces", include_str!("../../migrations/sqlite/V0011__faces.sql")),
+    (
+        "V0012__health",
+        include_str!("../../migrations/sqlite/V0012__health.sql"),
+    ),
+    (
+        "V0013__processes",
+        include_str!("../../migrations/sqlite/V0013__processes.sql"),
+    ),
+    (
+        "V0014__webhooks",
+        include_str!("../../migrations/sqlite/V0014__webhooks.sql"),
+    ),
+    ("V0015__oauth", include_str!("../../migrations/sqlite/V0015__oauth.sql")),
 ];
 
 /// The number of the last step, `V0001__name`.
@@ -106,7 +119,11 @@ fn last_step(connection: &Connection) -> rusqlite::Result<Option<i64>> {
 
 /// Takes the steps that are missing.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<()> {
-    let steps: Result<Vec<_>, _> = STEPS
+    take(connection, path, STEPS)
+}
+
+fn take(connection: &mut Connection, path: &Path, steps: &[(&str, &str)]) -> Result<()> {
+    let steps: Result<Vec<_>, _> = steps
         .iter()
         .map(|(name, sql)| Migration::unapplied(name, sql))
         .collect();
@@ -141,5 +158,19 @@ mod tests {
             steps.iter().all(|step| step.starts_with('V') && &step[5..7] == "__"),
             "{steps:?}"
         );
+    }
+
+    #[test]
+    fn connections_of_before_get_their_work() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        take(&mut connection, Path::new("any"), &STEPS[..11]).unwrap();
+        let connect = "INSERT INTO connections (tenant, id, scope_kind, scope_identity, connector, name, display_name, auth, \
+             config, secret_version, enabled, health, health_since, version, created_by, created_at, updated_at) \
+             VALUES (zeroblob(16), zeroblob(16), '', '', '', '', '', '', '', 1, 1, 'healthy', 5, 1, '', 5, 5)";
+        connection.execute(connect, []).unwrap();
+        run(&mut connection, Path::new("any")).unwrap();
+        let work = "SELECT count(*) FROM work WHERE kind = 'health' AND key = zeroblob(16) AND epoch = 0 AND due = 5";
+        let count: i64 = connection.query_row(work, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 1);
     }
 }

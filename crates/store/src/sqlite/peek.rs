@@ -6,15 +6,7 @@ use rusqlite::{OpenFlags, OptionalExtension};
 use tieline::Result;
 
 use super::{SqliteStore, connect, migrate, unopened};
-
-/// What a database tells of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peek {
-    /// What its master key looks like from outside; none while nothing was sealed.
-    pub master_fingerprint: Option<[u8; 32]>,
-    /// Whether an earlier version wrote it, so that opening it would bring it to this one's form.
-    pub is_behind: bool,
-}
+use crate::peek::Peek;
 
 impl SqliteStore {
     /// Looks at the database in this file. Makes, migrates and writes nothing. Whoever looks holds the data folder, so that

@@ -27,17 +27,19 @@ fn read(row: &Row<'_>) -> rusqlite::Result<TenantRow> {
 }
 
 /// What goes with a tenant, beside its members. The secrets of connections and credentials go with them.
-const OF_A_TENANT: [&str; 10] = [
+const OF_A_TENANT: [&str; 12] = [
     "DELETE FROM doors WHERE tenant = ?1",
     "DELETE FROM api_keys WHERE tenant = ?1",
     "DELETE FROM links WHERE tenant = ?1",
     "DELETE FROM sessions WHERE tenant = ?1",
+    "DELETE FROM oauth_states WHERE tenant = ?1",
     "DELETE FROM connections WHERE tenant = ?1",
     "DELETE FROM credentials WHERE tenant = ?1",
     "DELETE FROM data_keys WHERE tenant = ?1",
     "DELETE FROM idempotency WHERE tenant = ?1",
     "DELETE FROM idempotency_kept WHERE tenant = ?1",
     "DELETE FROM call_heads WHERE tenant = ?1",
+    "DELETE FROM work WHERE tenant = ?1",
 ];
 
 macro_rules! count {
@@ -53,7 +55,9 @@ macro_rules! count {
 }
 
 /// Takes out rows of deleted tenants, some at a time.
-const SWEEPS: [&str; 3] = [
+const SWEEPS: [&str; 4] = [
+    "DELETE FROM tests WHERE (tenant, connection, id) IN \
+     (SELECT t.tenant, t.connection, t.id FROM deleted_tenants d JOIN tests t ON t.tenant = d.id LIMIT ?1)",
     "DELETE FROM calls WHERE (tenant, id) IN \
      (SELECT c.tenant, c.id FROM deleted_tenants d JOIN calls c ON c.tenant = d.id LIMIT ?1)",
     "DELETE FROM usage WHERE (tenant, day, connector, connection, actor) IN \

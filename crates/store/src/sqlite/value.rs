@@ -9,7 +9,7 @@ use tieline::{
     clock::{Date, Timestamp},
     connection::SyncFrequency,
     membership::Role,
-    store::{CallKind, HealthState},
+    store::{CallKind, HealthState, TestCause},
 };
 
 use crate::word::Word as _;
@@ -108,6 +108,22 @@ impl FromSql for State {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let state = HealthState::named(value.as_str()?);
         state.map(Self).ok_or(FromSqlError::InvalidType)
+    }
+}
+
+/// Why a connection was tested, by its word.
+pub(super) struct Cause(pub(super) TestCause);
+
+impl ToSql for Cause {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.as_str().into())
+    }
+}
+
+impl FromSql for Cause {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let cause = TestCause::named(value.as_str()?);
+        cause.map(Self).ok_or(FromSqlError::InvalidType)
     }
 }
 

@@ -38,6 +38,7 @@ impl House {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let connectors = Connectors::builder()
+            .scope("tenant", tieline::ScopeRule::Optional)
             .store(SqliteStore::open(dir.path().join("tieline.db")).unwrap())
             .key(MasterKey::generate(&SystemRandom).unwrap())
             .manifest(MANIFEST)

@@ -142,6 +142,7 @@ fn below(bound: usize) -> usize {
 
 fn connectors() -> tieline::ConnectorsBuilder {
     Connectors::builder()
+        .scope("tenant", tieline::ScopeRule::Optional)
         .key(MasterKey::generate(&SystemRandom).unwrap())
         .manifest(MANIFEST)
 }

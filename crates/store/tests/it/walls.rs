@@ -82,6 +82,7 @@ async fn t3_what_looks_across_tenants_is_listed_and_pinned() {
         "open_door",
         "prune_feed",
         "prune_idempotency",
+        "prune_tests",
         "read_feed",
     ];
     assert_eq!(names(&owner, sql, &[]).await, expected);
@@ -113,7 +114,8 @@ async fn t5_claims_see_no_payload() {
         ("idempotency_kept", "tenant bytes", "select"),
         ("idempotency_kept", "bytes", "update"),
         ("memberships", "tenant user_id role created_by created_at", "select"),
-        ("work", "tenant kind key due owner epoch until", "select"),
+        ("tests", "tenant connection id at", "select"),
+        ("work", "tenant kind key due owner epoch until hastened", "select"),
         ("work", "owner epoch until", "update"),
     ] {
         expected.extend(columns.split(' ').map(|column| format!("{table}.{column} {right}")));
@@ -121,5 +123,32 @@ async fn t5_claims_see_no_payload() {
     assert_eq!(seen, expected);
     let sql = "SELECT table_name || ' ' || lower(privilege_type) FROM information_schema.table_privileges \
                WHERE grantee = (SELECT claim FROM roles) AND privilege_type <> 'SELECT' ORDER BY 1";
-    assert_eq!(names(&owner, sql, &[]).await, ["feed delete", "idempotency delete"]);
+    assert_eq!(
+        names(&owner, sql, &[]).await,
+        ["feed delete", "idempotency delete", "tests delete"]
+    );
+}
+
+/// Names that are given once have a wall behind the turns that changes of them take.
+#[tokio::test]
+async fn what_is_given_once_is_unique_in_the_database_too() {
+    let Some((_store, database)) = fresh().await else {
+        return;
+    };
+    let sql = "SELECT c.relname || ' ' || string_agg(a.attname, ' ' ORDER BY array_position(i.indkey::int2[], a.attnum)) \
+               FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid \
+               JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) \
+               WHERE c.relnamespace = 'tieline'::regnamespace AND i.indisunique AND NOT i.indisprimary \
+               AND c.relname <> 'refinery_schema_history' GROUP BY c.relname, i.indexrelid ORDER BY 1";
+    assert_eq!(
+        names(&raw(&database).await, sql, &[]).await,
+        [
+            "calls tenant seq",
+            "connections tenant scope_kind scope_identity connector name",
+            "credentials tenant name",
+            "links tenant email",
+            "tenants name",
+            "users email",
+        ]
+    );
 }

@@ -10,7 +10,7 @@ use crate::{
     store::{ConnectionFilter, ConnectionRow, ConnectionStore, Health, HealthState, Inserted, Updated},
 };
 
-type Connections = Arc<dyn ConnectionStore>;
+pub(super) type Connections = Arc<dyn ConnectionStore>;
 
 const STATES: [HealthState; 4] = [
     HealthState::Untested,
@@ -19,16 +19,16 @@ const STATES: [HealthState; 4] = [
     HealthState::NeedsReauth,
 ];
 
-async fn insert(store: &Connections, row: &ConnectionRow) -> Inserted<ConnectionRow> {
+pub(super) async fn insert(store: &Connections, row: &ConnectionRow) -> Inserted<ConnectionRow> {
     store.insert_connection(row.clone(), sample::no_trail()).await.unwrap()
 }
 
-async fn update(store: &Connections, row: &ConnectionRow, expected: u64) -> Updated {
+pub(super) async fn update(store: &Connections, row: &ConnectionRow, expected: u64) -> Updated {
     let trail = sample::no_trail();
     store.update_connection(row.clone(), expected, trail).await.unwrap()
 }
 
-async fn find(store: &Connections, row: &ConnectionRow) -> Option<ConnectionRow> {
+pub(super) async fn find(store: &Connections, row: &ConnectionRow) -> Option<ConnectionRow> {
     let found = store.connection_by_id(row.tenant, row.id).await.unwrap();
     let named = store.connection(row.tenant, &row.scope, &row.connector, &row.name);
     assert_eq!(named.await.unwrap(), found, "both ways to the row lead to the same");
@@ -46,6 +46,7 @@ pub async fn keeps_every_field(store: Connections) {
     row.environment = Environment::Staging;
     row.description = Some("Of the first row.".to_owned());
     row.sync_frequency = SyncFrequency::Weekly;
+    row.oauth = Some(r#"{"epoch": 9007199254740993}"#.to_owned());
     let all_bytes: Vec<u8> = (0..=255).collect();
     row.secrets = sample::secrets(&[("token", &all_bytes), ("Empty", b""), ("x-key", b"\0\0")]);
     assert_eq!(insert(&store, &row).await, Inserted::Inserted);
@@ -54,6 +55,7 @@ pub async fn keeps_every_field(store: Connections) {
     for state in STATES {
         row = sample::next_version(&row);
         row.display_name = format!("{state:?}");
+        row.oauth = (state != HealthState::Untested).then(|| format!("{state:?}"));
         row.description = Some(format!("What is {state:?}."));
         row.sync_frequency = SyncFrequency::ALL[row.version as usize % SyncFrequency::ALL.len()];
         row.auth = "basic".to_owned();

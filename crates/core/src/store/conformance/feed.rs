@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, task::Poll};
 use super::{RACERS, race, sample};
 use crate::{
     audit::Trail,
-    event::{Event, EventKind},
+    event::{EventKind, FeedEvent},
     store::Store,
 };
 
@@ -34,11 +34,11 @@ pub async fn is_complete_and_in_order(store: Arc<dyn Store>) {
 /// What happened, when, and under which identifier comes back as it was written, of every kind there is.
 pub async fn keeps_every_field(store: Arc<dyn Store>) {
     let tenant = sample::tenant_id();
-    let of_kind = |kind: &EventKind| Event {
+    let of_kind = |kind: &EventKind| FeedEvent {
         kind: *kind,
         ..sample::event(kind.as_str())
     };
-    let events: Vec<Event> = EventKind::ALL.iter().map(of_kind).collect();
+    let events: Vec<FeedEvent> = EventKind::ALL.iter().map(of_kind).collect();
     let trail = Trail {
         events: events.clone(),
         ..sample::trail(tenant, "subject")
@@ -47,7 +47,7 @@ pub async fn keeps_every_field(store: Arc<dyn Store>) {
     let rows = store.read_feed(0, 1000).await.unwrap();
     assert_eq!(rows.len(), events.len());
     for (row, event) in rows.into_iter().zip(events) {
-        let kept = Event {
+        let kept = FeedEvent {
             id: row.event,
             at: row.at,
             kind: row.kind.expect("this version wrote it, so it has a word for it"),
@@ -126,7 +126,7 @@ pub async fn is_pruned_from_the_beginning(store: Arc<dyn Store>) {
     assert_eq!(store.prune_feed(sample::at(100), 10).await.unwrap(), 0);
     for n in [1, 2, 9, 3, 10] {
         let trail = Trail {
-            events: vec![Event {
+            events: vec![FeedEvent {
                 at: sample::at(n),
                 ..sample::event("row")
             }],

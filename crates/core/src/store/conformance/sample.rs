@@ -9,14 +9,18 @@ use crate::{
     clock::{Date, SystemClock, SystemRandom, Timestamp},
     connection::SyncFrequency,
     environment::Environment,
-    event::{Event, EventKind},
-    id::{ApiKeyId, AuditId, CallId, ConnectionId, CredentialId, EventId, SessionId, TenantId, UserId},
+    event::{EventKind, FeedEvent},
+    id::{
+        ApiKeyId, AuditId, CallId, ConnectionId, CredentialId, EventId, OAuthStateId, ProcessId, SessionId, TenantId,
+        UserId,
+    },
     membership::Role,
     scope::Scope,
     store::{
         ApiKeyRow, AuditRow, CallBatch, CallEntry, CallKind, ConnectionFilter, ConnectionRow, CredentialFilter,
-        CredentialRow, DataKeyRow, Ground, Health, HealthState, LinkPurpose, LinkRow, Mark, MembershipRow, Seal,
-        SealedField, SessionRow, Sums, TenantRow, UsageBy, UsageFilter, UsageRow, UserRow,
+        CredentialRow, DataKeyRow, Ground, Health, HealthState, LinkPurpose, LinkRow, Mark, MembershipRow,
+        OAuthStateRow, Seal, SealedField, SessionRow, Sums, TenantRow, TestCause, TestRow, UsageBy, UsageFilter,
+        UsageRow, UserRow, WebhookRow,
     },
 };
 
@@ -54,6 +58,11 @@ pub fn at(seconds: i64) -> Timestamp {
 /// A tenant's identifier.
 pub fn tenant_id() -> TenantId {
     TenantId::new(&SystemClock, &SystemRandom).unwrap()
+}
+
+/// A process's identifier.
+pub fn process_id() -> ProcessId {
+    ProcessId::new(&SystemClock, &SystemRandom).unwrap()
 }
 
 /// A connection's identifier.
@@ -166,6 +175,19 @@ pub fn session(tenant: TenantId, user: UserId) -> SessionRow {
     }
 }
 
+/// A sign-in that is under way, with a hash of its own.
+pub fn oauth_state(tenant: TenantId) -> OAuthStateRow {
+    let id = OAuthStateId::new(&SystemClock, &SystemRandom).unwrap();
+    OAuthStateRow {
+        id,
+        tenant,
+        hash: sha256(&[tenant.as_bytes().as_slice(), id.as_bytes()].concat()),
+        pending: (0..=255).collect(),
+        created_at: at(1),
+        ends_at: at(600),
+    }
+}
+
 /// A connection of the connector `sample` for the whole tenant, in version 1.
 pub fn connection(tenant: TenantId, name: &str) -> ConnectionRow {
     let id = connection_id();
@@ -184,16 +206,29 @@ pub fn connection(tenant: TenantId, name: &str) -> ConnectionRow {
         credential: None,
         secrets: secrets(&[("token", id.as_bytes())]),
         secret_version: 1,
+        oauth: None,
         enabled: true,
         health: Health {
             state: HealthState::Untested,
             reason: None,
             since: at(2),
         },
+        webhook: Some(webhook(1)),
+        last_delivery: None,
         version: 1,
         created_by: "library".to_owned(),
         created_at: at(2),
         updated_at: at(2),
+    }
+}
+
+/// The n-th address of a connection's webhooks; the bytes stand for what a vault sealed.
+pub fn webhook(version: u32) -> WebhookRow {
+    WebhookRow {
+        hash: [u8::try_from(version).unwrap_or_default(); 32],
+        sealed: vec![0, 255, 7],
+        version,
+        since: at(i64::from(version)),
     }
 }
 
@@ -315,6 +350,24 @@ pub fn call_at(tenant: TenantId, at: Timestamp) -> CallEntry {
     }
 }
 
+/// A test of a connection that ended well, so many seconds after the hour.
+pub fn test(connection: &ConnectionRow, seconds: i64) -> TestRow {
+    TestRow {
+        tenant: connection.tenant,
+        connection: connection.id,
+        id: CallId::new_at(at(seconds), &SystemRandom).unwrap(),
+        at: at(seconds),
+        success: true,
+        state: Some(HealthState::Healthy),
+        finding: None,
+        code: None,
+        message: "größe \0 🔑".to_owned(),
+        latency_ms: 12,
+        cause: TestCause::Scheduled,
+        actor: "scheduler".to_owned(),
+    }
+}
+
 /// The mark of the checks' calls.
 pub fn mark(seq: u64, call: &CallEntry) -> Mark {
     let hash = sha256(format!("{seq} {call:?}").as_bytes());
@@ -398,8 +451,8 @@ pub fn entry(tenant: TenantId, subject: &str) -> AuditEntry {
 }
 
 /// An event about `subject`.
-pub fn event(subject: &str) -> Event {
-    Event {
+pub fn event(subject: &str) -> FeedEvent {
+    FeedEvent {
         id: EventId::new(&SystemClock, &SystemRandom).unwrap(),
         at: at(5),
         kind: EventKind::ConnectorUpdated,

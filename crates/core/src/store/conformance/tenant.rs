@@ -7,7 +7,7 @@ use crate::{
     error::Code,
     id::{TenantId, UserId},
     membership::Role,
-    store::{ApiKeyRow, Countable, Door, Inserted, Renamed, Store, TenantRow},
+    store::{ApiKeyRow, Countable, Door, IdempotencyRow, Inserted, Renamed, Store, TenantRow},
 };
 
 type Answer = crate::Result<Inserted<TenantRow>>;
@@ -144,6 +144,7 @@ struct Furnished {
     own: UserId,
     session: [u8; 32],
     link: [u8; 32],
+    oauth: [u8; 32],
 }
 
 async fn furnish(store: &Arc<dyn Store>, name: &str, shared: Option<UserId>) -> Furnished {
@@ -176,6 +177,8 @@ async fn furnish(store: &Arc<dyn Store>, name: &str, shared: Option<UserId>) -> 
         .create_session(session.clone(), Vec::new(), trail())
         .await
         .unwrap();
+    let oauth = sample::oauth_state(id);
+    store.begin_oauth(oauth.clone(), 10, trail()).await.unwrap();
     let invitation = sample::invitation(id, "invited@example.com");
     store.put_link(invitation.clone(), trail()).await.unwrap();
     let calls = (0..5).map(|_| sample::call(id)).collect();
@@ -186,6 +189,7 @@ async fn furnish(store: &Arc<dyn Store>, name: &str, shared: Option<UserId>) -> 
         own,
         session: session.hash,
         link: invitation.hash,
+        oauth: oauth.hash,
     }
 }
 
@@ -205,7 +209,8 @@ async fn reach(store: &Arc<dyn Store>, of: &Furnished) -> String {
             ),
             (
                 store.open_session(of.session).await.unwrap(),
-                store.open_link(of.link).await.unwrap()
+                store.open_link(of.link).await.unwrap(),
+                store.open_oauth_state(of.oauth).await.unwrap()
             ),
             store.sessions_of(id, of.own, 10).await.unwrap(),
             store.members(id, None, 10).await.unwrap(),
@@ -219,7 +224,7 @@ async fn reach(store: &Arc<dyn Store>, of: &Furnished) -> String {
 }
 
 /// What is left where nothing is.
-const NOTHING: &str = "((None, None), ([], None), (None, None), [], [], [], None, [], [], [])";
+const NOTHING: &str = "((None, None), ([], None), (None, None, None), [], [], [], None, [], [], [])";
 
 /// A tenant goes with everything that is its, and nothing of others; its audit chain stays, and tells of it.
 pub async fn is_deleted_with_all_that_is_its(store: Arc<dyn Store>) {
@@ -272,6 +277,19 @@ pub async fn is_deleted_with_all_that_is_its(store: Arc<dyn Store>) {
     );
 }
 
+/// A request that runs.
+fn begun(tenant: TenantId) -> IdempotencyRow {
+    IdempotencyRow {
+        tenant,
+        id: [7; 16],
+        request: vec![1],
+        attempt: 1,
+        until: sample::at(100),
+        expires_at: sample::at(200),
+        answer: None,
+    }
+}
+
 /// Whatever comes for a deleted tenant leaves nothing, and says why; calls that ended late are not appended.
 pub async fn never_changes_again(store: Arc<dyn Store>) {
     let gone = furnish(&store, "gone", None).await;
@@ -305,6 +323,7 @@ pub async fn never_changes_again(store: Arc<dyn Store>) {
         store.record(id, trail()).await.err(),
         create(&store, &gone.tenant, &sample::api_key(id)).await.err(),
         store.delete_tenant(id, sample::at(10), trail()).await.err(),
+        store.begin_idempotent(begun(id), sample::at(0)).await.err(),
     ];
     for (place, refusal) in refusals.iter().enumerate() {
         let code = refusal.as_ref().map(crate::Error::code);

@@ -4,12 +4,15 @@ use super::{MemoryStore, State};
 use crate::{
     clock::Timestamp,
     id::TenantId,
-    store::{Begun, IdempotencyRow, IdempotencyStore, StoreFuture},
+    store::{Begun, IdempotencyRow, IdempotencyStore, StoreFuture, tenant_is_deleted},
 };
 
 impl MemoryStore {
     /// Changes a journal, which has no trail.
-    fn journal<'a, T: Send + 'a>(&'a self, verb: impl FnOnce(&mut State) -> T + Send + 'a) -> StoreFuture<'a, T> {
+    pub(super) fn journal<'a, T: Send + 'a>(
+        &'a self,
+        verb: impl FnOnce(&mut State) -> T + Send + 'a,
+    ) -> StoreFuture<'a, T> {
         Box::pin(async move { Ok(verb(&mut self.lock())) })
     }
 }
@@ -40,12 +43,18 @@ impl State {
 
 impl IdempotencyStore for MemoryStore {
     fn begin_idempotent(&self, row: IdempotencyRow, now: Timestamp) -> StoreFuture<'_, Begun> {
-        self.journal(move |state| match state.idempotency.get(&(row.tenant, row.id)) {
-            Some(standing) if standing.expires_at > now => Begun::Standing(standing.clone()),
-            _ => {
-                state.idempotency.insert((row.tenant, row.id), row);
-                Begun::Begun
+        Box::pin(async move {
+            let mut state = self.lock();
+            if state.deleted_tenants.contains(&row.tenant) {
+                return Err(tenant_is_deleted());
             }
+            Ok(match state.idempotency.get(&(row.tenant, row.id)) {
+                Some(standing) if standing.expires_at > now => Begun::Standing(standing.clone()),
+                _ => {
+                    state.idempotency.insert((row.tenant, row.id), row);
+                    Begun::Begun
+                }
+            })
         })
     }
 

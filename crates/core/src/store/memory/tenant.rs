@@ -78,11 +78,14 @@ impl TenantStore for MemoryStore {
             state.api_keys.retain(|(tenant, _), _| *tenant != id);
             state.links.retain(|(tenant, _), _| *tenant != id);
             state.sessions.retain(|(tenant, _), _| *tenant != id);
+            state.oauth_states.retain(|(tenant, _), _| *tenant != id);
             state.connections.retain(|(tenant, _), _| *tenant != id);
             state.names.retain(|(tenant, ..), _| *tenant != id);
             state.credentials.retain(|(tenant, _), _| *tenant != id);
             state.data_keys.retain(|(tenant, _), _| *tenant != id);
             state.idempotency.retain(|(tenant, _), _| *tenant != id);
+            state.work.retain(|(tenant, ..), _| *tenant != id);
+            state.tests.retain(|(tenant, ..), _| *tenant != id);
             state.forget_members(id);
             Ok(Changed(true))
         })

@@ -38,7 +38,7 @@ pub(crate) const MAKING: &[Code] = &[
     Code::ConnectorEncryptFailed,
     Code::ConnectorDecryptFailed,
     Code::ConnectionConflict,
-    Code::NameTaken,
+    Code::ConnectorAlreadyConnected,
 ];
 
 /// What to connect.

@@ -30,7 +30,7 @@ pub(crate) const MAKING: &[Code] = &[
     Code::ConnectorConfigInvalid,
     Code::ConnectorScopeInvalid,
     Code::ConnectorEncryptFailed,
-    Code::NameTaken,
+    Code::ConnectorAlreadyConnected,
 ];
 
 /// How changing one can fail beyond what its arguments say.

@@ -13,7 +13,13 @@ use super::rows;
 use crate::binary::{Folder, Server};
 
 /// The hosts that are one HTTPS server here.
-const HOSTS: [&str; 4] = ["slack.com", "api.stripe.com", "discord.com", "api.example.com"];
+const HOSTS: [&str; 5] = [
+    "slack.com",
+    "api.stripe.com",
+    "discord.com",
+    "api.xero.com",
+    "api.example.com",
+];
 
 /// The mail server of the guide, with its user.
 const MAIL: (&str, &str, &str) = ("smtp.gmail.com", "your-email@gmail.com", "your-app-password");

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
@@ -39,6 +42,10 @@ struct Shared {
     arrived: Notify,
     /// Slow requests may be answered.
     go_on: Notify,
+    /// Who asks who they are is told that there is trouble.
+    in_trouble: AtomicBool,
+    /// How often somebody asked.
+    asked: AtomicUsize,
 }
 
 impl Upstream {
@@ -84,6 +91,16 @@ impl Upstream {
     /// Lets a slow request be answered.
     pub(crate) fn let_slow_go_on(&self) {
         self.shared.go_on.notify_one();
+    }
+
+    /// Lets the service have trouble, or none any more.
+    pub(crate) fn in_trouble(&self, trouble: bool) {
+        self.shared.in_trouble.store(trouble, Ordering::SeqCst);
+    }
+
+    /// How often somebody asked who they are, as a test of a connection does.
+    pub(crate) fn asked(&self) -> usize {
+        self.shared.asked.load(Ordering::SeqCst)
     }
 
     pub(crate) fn manifest(&self) -> String {
@@ -143,8 +160,11 @@ fn signed_in(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes() == format!("Bot {GOOD_TOKEN}").as_bytes())
 }
 
-async fn me(headers: HeaderMap) -> Response {
-    if signed_in(&headers) {
+async fn me(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    shared.asked.fetch_add(1, Ordering::SeqCst);
+    if shared.in_trouble.load(Ordering::SeqCst) {
+        (StatusCode::SERVICE_UNAVAILABLE, r#"{"message":"in trouble"}"#).into_response()
+    } else if signed_in(&headers) {
         r#"{"username":"ada"}"#.into_response()
     } else {
         (StatusCode::UNAUTHORIZED, r#"{"message":"bad token"}"#).into_response()
