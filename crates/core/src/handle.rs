@@ -33,7 +33,7 @@
 //! In actix, whose types are those of an older `http`, method, address, headers and body are handed over. The example is
 //! not compiled: actix would be another web server among this library's dependencies.
 //!
-//! ```ignore
+//! ```text
 //! async fn routes(request: HttpRequest, body: web::Bytes, connectors: web::Data<Connectors>) -> HttpResponse {
 //!     let mut handed = http::Request::builder().method(request.method().as_str()).uri(request.uri().to_string());
 //!     for (name, value) in request.headers() { handed = handed.header(name.as_str(), value.as_bytes()); }
